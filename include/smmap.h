@@ -343,16 +343,19 @@ typedef struct smmap_cursor {
 	uint64_t read_index;
 	uint64_t read_next;
 	uint64_t run;
+	uint64_t last_slot;
 	uint64_t hits;
+	uint64_t copied;
 	uint32_t pin_slot[2];
 	uint32_t read_pinned;
 	uint32_t tick;
-	uint64_t reserved[6];
+	int flags;
+	uint64_t reserved[5];
 } smmap_cursor;
 
 #define SMMAP_CURSOR_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, {0, 0}, 0, 0,                                                \
+		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0,                                      \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -557,15 +560,13 @@ typedef struct smmap_region {
 	struct smmap__leaf *leaf;
 	uint32_t slot;
 	uint32_t taken;
-	unsigned char *data;
-	uint64_t offset;
-	uint64_t size;
+	struct smmap__alone *alone;
 	uint64_t reserved[4];
 } smmap_region;
 
 #define SMMAP_REGION_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, 0, 0,                                                                              \
+		0, 0, 0, 0, 0, 0,                                                                                    \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -721,12 +722,13 @@ typedef struct smmap_view {
 	unsigned char *mapped;
 	uint64_t mapped_size;
 	uint64_t exported;
+	uint32_t guard;
 	uint64_t reserved[4];
 } smmap_view;
 
 #define SMMAP_VIEW_INIT                                                                                      \
 	{                                                                                                        \
-		0, 0, 0, 0, {0, 0}, {0, 0}, 0, 0, 0,                                                                 \
+		0, 0, 0, 0, {0, 0}, {0, 0}, 0, 0, 0, 0,                                                              \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
