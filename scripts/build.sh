@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Usage: build.sh DIRECTORY [MESON-OPTION...]
+# Sets DIRECTORY up with these options (anew when they or CC changed) and builds it. Quiet when all goes well.
+set -eu
+cd "$(dirname "$0")/.."
+directory=$1
+shift
+
+stamp="$directory/.setup"
+setup="CC=${CC:-} $*"
+if [ "$(cat "$stamp" 2>/dev/null)" != "$setup" ]; then
+	rm -rf "$directory"
+	mkdir -p "$directory"
+	meson setup "$directory" "$@" >"$directory/setup.log" || {
+		cat "$directory/setup.log"
+		exit 1
+	}
+	echo "$setup" >"$stamp"
+fi
+ninja -C "$directory" --quiet
