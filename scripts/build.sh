@@ -18,4 +18,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$setup" ]; then
 	}
 	echo "$setup" >"$stamp"
 fi
+# Test programs are found when Meson looks for them: it has to look again when one came or went.
+find tests -name 'test_*.c' | sort >"$directory/.tests.now"
+if ! cmp -s "$directory/.tests.now" "$directory/.tests"; then
+	[ ! -e "$directory/.tests" ] || meson setup --reconfigure "$directory" >"$directory/setup.log"
+	mv "$directory/.tests.now" "$directory/.tests"
+fi
 ninja -C "$directory" --quiet

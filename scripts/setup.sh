@@ -38,6 +38,7 @@ need_build() {
 	need ninja-build command_exists ninja
 	need pkg-config command_exists pkg-config
 	need libxxhash-dev header_exists xxhash.h
+	need libjson-c-dev header_exists json-c/json.h
 }
 need_demo() {
 	need_build
@@ -53,7 +54,7 @@ need_check() {
 		before=$missing
 		need gcc-multilib libgcc_32_exists
 		need libcmocka-dev:i386 [ -e /usr/lib/i386-linux-gnu/libcmocka.so ]
-		need libxxhash-dev:i386 [ -e /usr/lib/i386-linux-gnu/libxxhash.so ]
+		need libjson-c-dev:i386 [ -e /usr/lib/i386-linux-gnu/libjson-c.a ]
 		[ "$missing" = "$before" ] || i386=yes
 	fi
 }
