@@ -47,6 +47,13 @@ run_programs() {
 	done | xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one || true
 }
 
+# slowly FACTOR EFFORT COMMAND...: with that much more time and that much less to do, unless told otherwise.
+slowly() {
+	export SMMAP_TEST_TIMEOUT=${SMMAP_TEST_TIMEOUT:-$1} SMMAP_TEST_EFFORT=${SMMAP_TEST_EFFORT:-$2}
+	shift 2
+	"$@"
+}
+
 # Clang's and gcc's runtimes of this age do not cope with every layout of the address space.
 without_randomisation() {
 	if setarch -R true 2>/dev/null; then
@@ -57,7 +64,7 @@ without_randomisation() {
 run_sanitized() {
 	build "build-$1" "-Db_sanitize=$2" -Db_lundef=false
 	without_randomisation
-	SMMAP_TEST_TIMEOUT=${SMMAP_TEST_TIMEOUT:-10} run_programs "build-$1"
+	slowly 10 0.2 run_programs "build-$1"
 }
 
 run_32() {
@@ -93,12 +100,12 @@ tsan)
 	;;
 stress)
 	build build-stress -Dstress=true
-	SMMAP_TEST_TIMEOUT=${SMMAP_TEST_TIMEOUT:-10} run_programs build-stress
+	slowly 10 0.2 run_programs build-stress
 	;;
 valgrind)
 	build build-check
-	export SMMAP_TEST_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite'
-	SMMAP_TEST_TIMEOUT=${SMMAP_TEST_TIMEOUT:-30} run_programs build-check
+	export SMMAP_TEST_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full'
+	slowly 30 0.02 run_programs build-check
 	;;
 32)
 	run_32

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What is true of the sources and of the built files as a whole. Needs build/.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 passed=0

@@ -240,7 +240,7 @@ static void each_descriptor(void (*see)(int descriptor, void *context), void *co
 	if (dir == NULL)
 		err(1, "/proc/self/fd");
 	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		int descriptor = atoi(entry->d_name);
+		int descriptor = (int)strtol(entry->d_name, NULL, 10);
 		if (entry->d_name[0] != '.' && descriptor != dirfd(dir) && descriptor < DESCRIPTORS_MAX)
 			see(descriptor, context);
 	}

@@ -154,7 +154,7 @@ size_t files_compare(const void *data, uint64_t offset, size_t size, uint64_t se
 		files_fill(expected, offset + done, part, seed);
 		if (memcmp(bytes + done, expected, part) != 0) {
 			size_t i = 0;
-			while (bytes[done + i] == expected[i] && i < part - 1)
+			while (i < part - 1 && bytes[done + i] == expected[i])
 				i++;
 			return done + i;
 		}

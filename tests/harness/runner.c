@@ -72,6 +72,13 @@ void skip_test(const char *reason, ...)
 	abort(); /* skip() does not return */
 }
 
+size_t test_rounds(size_t rounds)
+{
+	const char *effort = getenv("SMMAP_TEST_EFFORT");
+	size_t share = effort != NULL ? (size_t)((double)rounds * strtod(effort, NULL)) : rounds;
+	return share != 0 ? share : 1;
+}
+
 static void run_under_cmocka(void **state)
 {
 	(void)state;
@@ -126,7 +133,8 @@ static double now(void)
 static double time_limit(const test_case *test)
 {
 	const char *factor = getenv("SMMAP_TEST_TIMEOUT");
-	return (test->seconds != 0 ? test->seconds : SECONDS_DEFAULT) * (factor != NULL ? atof(factor) : 1);
+	return (test->seconds != 0 ? test->seconds : SECONDS_DEFAULT) *
+	       (factor != NULL ? strtod(factor, NULL) : 1);
 }
 
 /* Becomes the test: never returns. */

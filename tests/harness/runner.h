@@ -8,7 +8,7 @@
  *     PROGRAM --list       the names
  *
  * SMMAP_TEST_TIMEOUT multiplies all time limits; SMMAP_TEST_WRAPPER is a command put in front of the child's
- * ("valgrind -q"), split at blanks.
+ * ("valgrind -q"), split at blanks; SMMAP_TEST_EFFORT is the share of their rounds that long tests do (0.1).
  */
 #ifndef SMMAP_TESTS_RUNNER_H
 #define SMMAP_TESTS_RUNNER_H
@@ -40,5 +40,8 @@ int run_test_program(int argc, char **argv, const test_case *tests, size_t count
 
 /* Leaves the running test, which then counts as skipped for this reason. */
 __attribute__((noreturn, format(printf, 1, 2))) void skip_test(const char *reason, ...);
+
+/* `rounds`, or the share of them that SMMAP_TEST_EFFORT asks for, at least 1. For tests of many rounds. */
+size_t test_rounds(size_t rounds);
 
 #endif
