@@ -4,8 +4,8 @@
 # Builds with the library's expensive checks on, runs the tests over all cores and ends with the line
 # "N passed, N failed, N skipped". `all` is what `make check` runs: the C tests, natively and in a 32-bit build,
 # those of the tool, of the build and, once it is there, of the Python package.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
 kind=${1:-all}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -15,7 +15,11 @@ build() {
 	local directory=$1
 	shift
 	echo "== building $directory"
-	scripts/build.sh "$directory" -Dtests=true -Dinvariants=true "$@"
+	scripts/build.sh "$directory" -Dtests=true -Dinvariants=true "$@" || {
+		echo "FAILED   build of $directory"
+		echo "0 passed, 1 failed" >"$results/$directory"
+		return 1
+	}
 }
 
 # The test programs of a build, by the names that tests/meson.build gives them.
@@ -44,7 +48,7 @@ run_programs() {
 	local program
 	for program in $(programs "$1"); do
 		"$program" --list | sed "s,^,$program ,"
-	done | xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one || true
+	done | xargs -P "$(nproc)" -L 1 bash -c 'run_one "$@"' run_one
 }
 
 # slowly FACTOR EFFORT COMMAND...: with that much more time and that much less to do, unless told otherwise.
@@ -62,20 +66,17 @@ without_randomisation() {
 }
 
 run_sanitized() {
-	build "build-$1" "-Db_sanitize=$2" -Db_lundef=false
 	without_randomisation
-	slowly 10 0.2 run_programs "build-$1"
+	build "build-$1" "-Db_sanitize=$2" -Db_lundef=false && slowly 10 0.2 run_programs "build-$1"
 }
 
 run_32() {
-	CC='gcc' build build-32 --cross-file scripts/i386.ini
-	label=32/ run_programs build-32
+	CC=gcc build build-32 --cross-file scripts/i386.ini && label=32/ run_programs build-32
 }
 
 case $kind in
 all)
-	build build-check
-	run_programs build-check
+	build build-check && run_programs build-check
 	scripts/build.sh build
 	run_one tests/build/run.sh
 	[ ! -x tests/tool/run.sh ] || run_one tests/tool/run.sh build/smmap
@@ -99,13 +100,11 @@ tsan)
 	run_sanitized tsan thread
 	;;
 stress)
-	build build-stress -Dstress=true
-	slowly 10 0.2 run_programs build-stress
+	build build-stress -Dstress=true && slowly 10 0.2 run_programs build-stress
 	;;
 valgrind)
-	build build-check
 	export SMMAP_TEST_WRAPPER='valgrind -q --error-exitcode=9 --leak-check=full'
-	slowly 30 0.02 run_programs build-check
+	build build-check && slowly 30 0.02 run_programs build-check
 	;;
 32)
 	run_32

@@ -28,7 +28,10 @@ library_exists() {
 	return 1
 }
 libgcc_32_exists() {
-	[ -e "$(gcc -m32 -print-file-name=libgcc.a)" ]
+	for file in /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a; do
+		[ ! -e "$file" ] || return 0
+	done
+	return 1
 }
 
 need_build() {
