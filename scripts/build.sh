@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 directory=$1
 shift
 
+export CC="${CC:-gcc}"
 stamp="$directory/.setup"
-setup="CC=${CC:-} $*"
+setup="CC=$CC $*"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$setup" ]; then
 	rm -rf "$directory"
 	mkdir -p "$directory"

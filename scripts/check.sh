@@ -71,7 +71,10 @@ run_sanitized() {
 }
 
 run_32() {
-	CC=gcc build build-32 --cross-file scripts/i386.ini && label=32/ run_programs build-32
+	CC=gcc build build-32 --cross-file scripts/i386.ini || return
+	export label=32/
+	run_programs build-32
+	[ ! -x tests/tool/run.sh ] || run_one tests/tool/run.sh build-32
 }
 
 case $kind in
@@ -79,7 +82,7 @@ all)
 	build build-check && run_programs build-check
 	scripts/build.sh build
 	run_one tests/build/run.sh
-	[ ! -x tests/tool/run.sh ] || run_one tests/tool/run.sh build/smmap
+	[ ! -x tests/tool/run.sh ] || run_one tests/tool/run.sh build
 	[ ! -x scripts/check-python.sh ] || run_one scripts/check-python.sh
 	if [ -e /usr/lib/i386-linux-gnu/libcmocka.so ]; then
 		run_32
