@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 sources() {
-	find include src tool tests bench examples python -name "$1" 2>/dev/null | sort
+	find . -path './build*' -prune -o -name "$1" -print | sort
 }
 
 # The compile commands that clang-tidy and cppcheck go by; the folder is that of the CI's build with clang.
