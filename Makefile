@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A thin front: the build itself is Meson's. `make help` lists the targets.
-CC ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif

@@ -19,10 +19,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$setup" ]; then
 	}
 	echo "$setup" >"$stamp"
 fi
-# Test programs are found when Meson looks for them: it has to look again when one came or went.
-find tests -name 'test_*.c' | sort >"$directory/.tests.now"
-if ! cmp -s "$directory/.tests.now" "$directory/.tests"; then
-	[ ! -e "$directory/.tests" ] || meson setup --reconfigure "$directory" >"$directory/setup.log"
-	mv "$directory/.tests.now" "$directory/.tests"
+# Meson looks for test programs when it is set up: it has to look again when a source came or went.
+find src tool tests -name '*.c' | sort >"$directory/.sources.now"
+if ! cmp -s "$directory/.sources.now" "$directory/.sources"; then
+	[ ! -e "$directory/.sources" ] || meson setup --reconfigure "$directory" >"$directory/setup.log"
+	mv "$directory/.sources.now" "$directory/.sources"
 fi
 ninja -C "$directory" --quiet

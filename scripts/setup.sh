@@ -35,7 +35,9 @@ libgcc_32_exists() {
 }
 
 need_build() {
-	need "${CC:-gcc}" command_exists "${CC:-gcc}"
+	compiler=${CC:-gcc}
+	compiler=${compiler%% *}
+	need "$compiler" command_exists "$compiler"
 	need libc6-dev header_exists stdio.h
 	need meson command_exists meson
 	need ninja-build command_exists ninja
