@@ -37,9 +37,8 @@ static inline void smmap__count(_Atomic uint64_t *counter, uint64_t by)
 static inline void smmap__raise_peak(_Atomic uint64_t *peak, uint64_t value)
 {
 	uint64_t seen = atomic_load_explicit(peak, memory_order_relaxed);
-	while (seen < value &&
-	       !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed,
-						      memory_order_relaxed))
+	while (seen < value && !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed,
+	                                                              memory_order_relaxed))
 		;
 }
 

@@ -54,9 +54,9 @@ void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t l
 bool smmap__budget_is_over(const smmap__budget *budget)
 {
 	return smmap__gauge_now(&budget->bytes) >
-		       atomic_load_explicit(&budget->max_bytes, memory_order_relaxed) ||
+	           atomic_load_explicit(&budget->max_bytes, memory_order_relaxed) ||
 	       smmap__gauge_now(&budget->handles) >
-		       atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
 }
 
 /* ---- waiting ---- */
@@ -83,7 +83,7 @@ static bool mark_waited(smmap__region region, bool also_evicting)
 	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
 	while (is_under_way(word, also_evicting))
 		if (atomic_compare_exchange_weak_explicit(at, &word, word | SMMAP__WAITED, memory_order_acq_rel,
-							  memory_order_acquire))
+		                                          memory_order_acquire))
 			return true;
 	return false;
 }
@@ -111,7 +111,7 @@ static bool finish_evict(smmap__budget *budget, smmap__region region, uint64_t l
 		if (linked)
 			atomic_fetch_add_explicit(&budget->evict.stale, 1, memory_order_relaxed);
 		if (atomic_compare_exchange_weak_explicit(at, &word, smmap__word_finish_evict(word, stamp),
-							  memory_order_acq_rel, memory_order_acquire)) {
+		                                          memory_order_acq_rel, memory_order_acquire)) {
 			smmap__budget_uncharge(budget, region.leaf->file, length);
 			smmap__budget_wake(budget, word);
 			return true;
@@ -130,7 +130,7 @@ static void undo_evict(smmap__budget *budget, smmap__region region)
 	while (smmap__word_state(word) == SMMAP__EVICTING) {
 		uint64_t next = smmap__word_with_state(word & ~SMMAP__WAITED, SMMAP__MAPPED);
 		if (atomic_compare_exchange_weak_explicit(at, &word, next, memory_order_acq_rel,
-							  memory_order_acquire))
+		                                          memory_order_acquire))
 			smmap__budget_wake(budget, word);
 		else
 			continue;
@@ -195,7 +195,7 @@ bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
 	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
 	while (smmap__word_can_evict(word))
 		if (atomic_compare_exchange_weak_explicit(at, &word, smmap__word_begin_evict(word),
-							  memory_order_acq_rel, memory_order_acquire)) {
+		                                          memory_order_acq_rel, memory_order_acquire)) {
 			bool given = give_back(budget, region);
 			purge_if_stale(budget);
 			return given;

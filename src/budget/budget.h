@@ -70,7 +70,7 @@ static inline void smmap__file_take(smmap__file *file)
  * be mapped. The caller holds a reference to the file.
  */
 int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t index, smmap__region *region,
-	       bool *missed);
+               bool *missed);
 /* Pins a region only if it is mapped already. */
 bool smmap__pin_mapped(smmap__region region);
 /* Pins `by` more times what the caller has pinned. Returns 0 or SMMAP_EOVERFLOW. */

@@ -79,7 +79,7 @@ static uint64_t linked(const smmap__evict *evict)
 static bool replace_word(smmap__region region, uint64_t *word, uint64_t by)
 {
 	return atomic_compare_exchange_weak_explicit(smmap__region_word(region), word, by, memory_order_acq_rel,
-						     memory_order_acquire);
+	                                             memory_order_acquire);
 }
 
 /* ---- what happens to the region at the head ---- */
@@ -134,14 +134,13 @@ static smmap__list *next_list(smmap__evict *evict)
  */
 static void park(smmap__region region)
 {
-	uint64_t before =
-		atomic_fetch_sub_explicit(&region.leaf->file->references, 1, memory_order_relaxed);
+	uint64_t before = atomic_fetch_sub_explicit(&region.leaf->file->references, 1, memory_order_relaxed);
 	assert(before > 1);
 	(void)before;
 }
 
 static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__directory *directory,
-					smmap__region *region)
+                                        smmap__region *region)
 {
 	/* Every region may be looked at twice: once to lose its bit, once to go. */
 	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0 && linked(evict) != 0; steps--) {
@@ -248,8 +247,8 @@ void smmap__evict_link(smmap__budget *budget, smmap__region region)
 		ours = replace_word(region, &word, word | SMMAP__LINKED);
 	if (ours) {
 		smmap__file_take(region.leaf->file);
-		push((word & SMMAP__MAIN) != 0 ? &evict->main : &evict->probation,
-		     &budget->shared->directory, region);
+		push((word & SMMAP__MAIN) != 0 ? &evict->main : &evict->probation, &budget->shared->directory,
+		     region);
 	}
 	pthread_mutex_unlock(&evict->lock);
 }
@@ -270,7 +269,7 @@ bool smmap__evict_is_stale(smmap__budget *budget)
 }
 
 static bool take_stale_locked(smmap__evict *evict, smmap__list *list, const smmap__directory *directory,
-			      smmap__region *region)
+                              smmap__region *region)
 {
 	for (uint64_t left = list->count; left != 0; left--) {
 		*region = pop(list, directory);
@@ -292,7 +291,7 @@ bool smmap__evict_take_stale(smmap__budget *budget, smmap__region *region)
 	const smmap__directory *directory = &budget->shared->directory;
 	pthread_mutex_lock(&evict->lock);
 	bool found = take_stale_locked(evict, &evict->probation, directory, region) ||
-		     take_stale_locked(evict, &evict->main, directory, region);
+	             take_stale_locked(evict, &evict->main, directory, region);
 	pthread_mutex_unlock(&evict->lock);
 	return found;
 }

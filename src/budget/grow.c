@@ -9,7 +9,7 @@
 static bool change(smmap__region region, uint64_t *word, uint64_t to)
 {
 	return atomic_compare_exchange_strong_explicit(smmap__region_word(region), word, to, memory_order_acq_rel,
-						       memory_order_acquire);
+	                                               memory_order_acquire);
 }
 
 /* Whether the regions of the larger file can lie behind those that it has. */
@@ -55,9 +55,9 @@ static void let_go(smmap__budget *budget, smmap__region region, uint64_t before)
 {
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	bool was_mapped = smmap__word_state(before) == SMMAP__MAPPED;
-	while (!change(region, &word,
-		       was_mapped ? smmap__word_unpin(word)
-				  : smmap__word_undo_map(word, smmap__word_stamp(before))))
+	while (
+		!change(region, &word,
+	            was_mapped ? smmap__word_unpin(word) : smmap__word_undo_map(word, smmap__word_stamp(before))))
 		;
 	if (was_mapped && smmap__word_pins(word) == 1 && (word & SMMAP__PARKED) != 0)
 		smmap__evict_link(budget, region);

@@ -7,7 +7,7 @@
 static bool change(smmap__region region, uint64_t *word, uint64_t to)
 {
 	return atomic_compare_exchange_weak_explicit(smmap__region_word(region), word, to, memory_order_acq_rel,
-						     memory_order_acquire);
+	                                             memory_order_acquire);
 }
 
 /* ---- a miss ---- */
@@ -123,7 +123,7 @@ static bool try_pin(smmap__budget *budget, smmap__region region, bool *missed, i
 }
 
 int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t index, smmap__region *region,
-	       bool *missed)
+               bool *missed)
 {
 	smmap__table_kind kind;
 	smmap__table *table = smmap__file_table(file, span, &kind);
@@ -172,8 +172,8 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 	do {
 		assert(smmap__word_state(word) == SMMAP__MAPPED && smmap__word_pins(word) >= by);
 		next = smmap__word_unpin(word - (by - 1) * SMMAP__ONE_PIN);
-	} while (!atomic_compare_exchange_weak_explicit(at, &word, next, memory_order_release,
-							memory_order_relaxed));
+	} while (
+		!atomic_compare_exchange_weak_explicit(at, &word, next, memory_order_release, memory_order_relaxed));
 	if (smmap__word_pins(next) != 0)
 		return;
 	if ((word & SMMAP__PARKED) != 0)
@@ -181,7 +181,7 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 	if (smmap__budget_is_over(budget))
 		smmap__budget_make_room(budget);
 	else if (region.leaf->detached &&
-		 smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings)
+	         smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings)
 		(void)smmap__budget_evict_one(budget);
 }
 
@@ -196,7 +196,7 @@ bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index
 		return false;
 	while (smmap__gauge_now(&budget->bytes) > max - length ||
 	       smmap__gauge_now(&budget->handles) >=
-		       atomic_load_explicit(&budget->max_handles, memory_order_relaxed))
+	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed))
 		if (!smmap__budget_evict_one(budget))
 			return false;
 	smmap__region pinned;

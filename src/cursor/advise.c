@@ -32,7 +32,7 @@ static int map_to_look(smmap__file *file, uint64_t begin, size_t length, void **
 }
 
 int64_t smmap_cursor_residency(smmap_cursor *cursor, uint64_t offset, uint64_t size, unsigned char *pages,
-			       uint64_t count)
+                               uint64_t count)
 {
 	smmap__file *file = cursor->file;
 	if (file == NULL)

@@ -22,7 +22,8 @@ static int slide_to(smmap_buffer *buffer, uint64_t offset)
 	return smmap_cursor_includes_ofs(&buffer->cursor, offset) ? 0 : SMMAP_ERANGE;
 }
 
-int smmap_buffer_begin_access(smmap_buffer *buffer, const smmap_cursor *cursor, uint64_t offset, uint64_t size)
+int smmap_buffer_begin_access(smmap_buffer *buffer, const smmap_cursor *cursor, uint64_t offset,
+                              uint64_t size)
 {
 	smmap_buffer next = SMMAP_BUFFER_INIT;
 	int code = smmap_cursor_assign(&next.cursor, cursor != NULL ? cursor : &buffer->cursor);
@@ -113,7 +114,7 @@ int64_t smmap_buffer_slice(smmap_buffer *buffer, int64_t start, int64_t stop, vo
 	uint64_t done = 0;
 	while (done < size) {
 		int64_t n = smmap_read(&buffer->cursor, buffer->begin + first + done, (unsigned char *)to + done,
-				       size - done);
+		                       size - done);
 		if (n < 0)
 			return n;
 		if (n == 0)

@@ -12,7 +12,7 @@
  * span of two where the range crosses a border, so that it is contiguous.
  */
 int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, uint64_t size,
-		     smmap__region pins[2], bool *missed)
+                     smmap__region pins[2], bool *missed)
 {
 	uint64_t first = smmap__file_slot(file, offset);
 	uint64_t last = smmap__file_slot(file, offset + size - 1);
@@ -173,7 +173,7 @@ void smmap_cursor_close(smmap_cursor *cursor)
 }
 
 void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__name *name, int flags,
-			smmap__file *file)
+                        smmap__file *file)
 {
 	smmap_cursor_close(cursor);
 	cursor->manager = manager;
@@ -183,7 +183,8 @@ void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__nam
 	cursor->last_slot = UINT64_MAX - 1;
 }
 
-static int open_named(smmap_cursor *cursor, smmap_manager *manager, const char *path, int descriptor, int flags)
+static int open_named(smmap_cursor *cursor, smmap_manager *manager, const char *path, int descriptor,
+                      int flags)
 {
 	smmap__file *file;
 	smmap__name *name = smmap__name_new(&manager->shared.memory, path, descriptor);

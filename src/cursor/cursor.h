@@ -12,11 +12,11 @@ static inline smmap__region smmap__cursor_pin(const smmap_cursor *cursor, int i)
 
 /* Binds a cursor to a file that is held for it and a name whose reference it takes over; lets go of what it had. */
 void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__name *name, int flags,
-			smmap__file *file);
+                        smmap__file *file);
 
 /* Pins what [offset, offset + size) needs, which lies in the file and is no larger than W: one region or two. */
 int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, uint64_t size,
-		     smmap__region pins[2], bool *missed);
+                     smmap__region pins[2], bool *missed);
 
 /* The longest range that a cursor of this file can offer. */
 static inline uint64_t smmap__file_window(const smmap__file *file)

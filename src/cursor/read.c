@@ -21,9 +21,9 @@
 #include <string.h>
 
 enum {
-	HEAT_SAMPLE = 8,       /* one read in so many raises the heat */
-	HEAT_TO_MAP = 1,       /* with room to spare */
-	HEAT_TO_COMPETE = 2,   /* without */
+	HEAT_SAMPLE = 8,     /* one read in so many raises the heat */
+	HEAT_TO_MAP = 1,     /* with room to spare */
+	HEAT_TO_COMPETE = 2, /* without */
 	HEAT_MAX = 255,
 	SAMPLES_PER_EPOCH = 16 /* times the number of mapped regions */
 };
@@ -37,7 +37,8 @@ enum {
 static unsigned heat_now(uint64_t word, uint64_t epoch)
 {
 	unsigned heat = (unsigned)((word & SMMAP__HEAT_MASK) >> SMMAP__HEAT_SHIFT);
-	unsigned passed = ((unsigned)epoch - (unsigned)((word & SMMAP__EPOCH_MASK) >> SMMAP__EPOCH_SHIFT)) & 0xffff;
+	unsigned passed =
+		((unsigned)epoch - (unsigned)((word & SMMAP__EPOCH_MASK) >> SMMAP__EPOCH_SHIFT)) & 0xffff;
 	return passed < 8 ? heat >> passed : 0;
 }
 
@@ -55,7 +56,7 @@ static unsigned raise_heat(smmap__region region, uint64_t epoch)
 	if (heat < HEAT_MAX)
 		heat++;
 	atomic_compare_exchange_strong_explicit(smmap__region_word(region), &word, with_heat(word, heat, epoch),
-						memory_order_relaxed, memory_order_relaxed);
+	                                        memory_order_relaxed, memory_order_relaxed);
 	return heat;
 }
 
@@ -72,7 +73,7 @@ static uint64_t next_epoch(smmap__budget *budget)
 	uint64_t since = atomic_load_explicit(&budget->heat_epoch_begin, memory_order_relaxed);
 	if (samples - since > length && samples > since &&
 	    atomic_compare_exchange_strong_explicit(&budget->heat_epoch_begin, &since, samples,
-						    memory_order_relaxed, memory_order_relaxed))
+	                                            memory_order_relaxed, memory_order_relaxed))
 		atomic_fetch_add_explicit(&budget->heat_epoch, 1, memory_order_relaxed);
 	return atomic_load_explicit(&budget->heat_epoch, memory_order_relaxed);
 }
@@ -95,7 +96,7 @@ static void give_pages_back(smmap__region region, uint64_t offset, uint64_t size
 	uint64_t block = smmap__max(smmap__os_facts_now.block_size, smmap__os_facts_now.granularity);
 	uint64_t begin = smmap__max(smmap__align_down(offset, block), smmap__region_begin(region));
 	uint64_t end = smmap__min(smmap__align_up(offset + size, block),
-				  atomic_load_explicit(&file->map_length, memory_order_relaxed));
+	                          atomic_load_explicit(&file->map_length, memory_order_relaxed));
 	(void)smmap__os.zap(file->base + (size_t)begin, (size_t)(end - begin));
 }
 
@@ -140,7 +141,7 @@ static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t o
 static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
 	return region.leaf->detached ? copy_detached(cursor, region, offset, to, size)
-				     : copy_stable(cursor, region, offset, to, size);
+	                             : copy_stable(cursor, region, offset, to, size);
 }
 
 /* ---- cold regions ---- */
@@ -172,7 +173,8 @@ static bool has_room(const smmap__budget *budget, uint64_t length)
 {
 	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
 	return length <= max && smmap__gauge_now(&budget->bytes) <= max - length &&
-	       smmap__gauge_now(&budget->handles) < atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+	       smmap__gauge_now(&budget->handles) <
+	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
 }
 
 /* Whether the region is hotter, by a clear step, than what would have to go for it. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void fill(smmap_view *view, smmap_manager *manager, smmap__file *file, const unsigned char *data,
-		 uint64_t size)
+                 uint64_t size)
 {
 	smmap__manager_hold_again(file);
 	memset(view, 0, sizeof *view);
@@ -18,7 +18,8 @@ static void fill(smmap_view *view, smmap_manager *manager, smmap__file *file, co
 }
 
 /* Within one window: pinned, inside the budget. */
-static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset, uint64_t size)
+static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                       uint64_t size)
 {
 	smmap__region pins[2];
 	bool missed = false;
@@ -34,14 +35,16 @@ static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *fi
 }
 
 /* Longer, stable: the bytes lie there already. */
-static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset, uint64_t size)
+static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                          uint64_t size)
 {
 	fill(view, manager, file, file->base + (size_t)offset, size);
 	view->exported = size;
 }
 
 /* Longer, detached: a mapping of its own. */
-static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset, uint64_t size)
+static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                       uint64_t size)
 {
 	smmap__descriptor descriptor;
 	void *address;
@@ -113,7 +116,7 @@ int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t start, int
 		return 0;
 	}
 	return smmap__manager_error(buffer->cursor.manager,
-				    view_range(view, &buffer->cursor, buffer->begin + first, size));
+	                            view_range(view, &buffer->cursor, buffer->begin + first, size));
 }
 
 static void unmap_view(const smmap_view *view)
@@ -130,8 +133,8 @@ void smmap_view_release(smmap_view *view)
 	if (view->file != NULL) {
 		for (int i = 0; i < 2; i++)
 			if (view->pin_leaf[i] != NULL)
-				smmap__unpin(&view->manager->budget,
-					     (smmap__region){view->pin_leaf[i], view->pin_slot[i]}, 1);
+				smmap__unpin(&view->manager->budget, (smmap__region){view->pin_leaf[i], view->pin_slot[i]},
+				             1);
 		if (view->mapped != NULL)
 			unmap_view(view);
 		atomic_fetch_sub_explicit(&view->manager->exported_bytes, view->exported, memory_order_relaxed);

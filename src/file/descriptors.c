@@ -60,7 +60,7 @@ static int take_unused_locked(smmap__descriptors *descriptors)
 		uint64_t word = atomic_load_explicit(&file->descriptor, memory_order_relaxed);
 		if ((word & USERS_MASK) != 0 ||
 		    !atomic_compare_exchange_strong_explicit(&file->descriptor, &word, 0, memory_order_acq_rel,
-							     memory_order_relaxed))
+		                                             memory_order_relaxed))
 			continue;
 		remove_locked(descriptors, place);
 		return number_of(word);
@@ -141,7 +141,7 @@ void smmap__descriptor_drop(smmap__file *file)
 static int open_once(const smmap__name *name, int flags, int *number)
 {
 	return smmap__name_is_path(name) ? smmap__os.open(name->path, flags, number)
-					 : smmap__os.duplicate(name->descriptor, number);
+	                                 : smmap__os.duplicate(name->descriptor, number);
 }
 
 int smmap__descriptor_open(smmap__shared *shared, const smmap__name *name, int flags, int *number)
@@ -185,7 +185,7 @@ static bool take_cached(smmap__file *file, smmap__descriptor *descriptor)
 	uint64_t word = atomic_load_explicit(&file->descriptor, memory_order_relaxed);
 	while (word != 0) {
 		if (!atomic_compare_exchange_weak_explicit(&file->descriptor, &word, word + ONE_USER,
-							   memory_order_acquire, memory_order_relaxed))
+		                                           memory_order_acquire, memory_order_relaxed))
 			continue;
 		if (!atomic_load_explicit(&file->descriptor_recent, memory_order_relaxed))
 			atomic_store_explicit(&file->descriptor_recent, true, memory_order_relaxed);

@@ -119,7 +119,8 @@ static uint64_t stable_length(const smmap__file *file)
 	uint64_t size = smmap__file_size(file);
 	if (is_one_region(file))
 		return smmap__align_up(size, facts->granularity);
-	return smmap__align_up(smmap__add_saturating(size, size / 4), smmap__max(facts->block_size, facts->granularity));
+	return smmap__align_up(smmap__add_saturating(size, size / 4),
+	                       smmap__max(facts->block_size, facts->granularity));
 }
 
 /* A file of one page table or more shares its alignment with the page cache, so that large folios map at once. */
@@ -185,7 +186,8 @@ static void place_in_memory(smmap__file *file)
 /* ---- files that do not know their size ---- */
 
 /* Reads to the end, into a block that doubles. */
-static int read_all(smmap__shared *shared, int descriptor, uint64_t max, unsigned char **block, uint64_t *length)
+static int read_all(smmap__shared *shared, int descriptor, uint64_t max, unsigned char **block,
+                    uint64_t *length)
 {
 	size_t room = smmap__os_facts_now.page_size;
 	size_t done = 0;
@@ -273,7 +275,7 @@ static int find_placement(smmap__file *file, const smmap__file_wish *wish, int d
 }
 
 static smmap__file *new_entry(smmap__shared *shared, smmap__name *name, int open_flags,
-			      const smmap__identity *identity)
+                              const smmap__identity *identity)
 {
 	smmap__file *file = smmap__memory_new(&shared->memory, sizeof *file);
 	if (file == NULL)
@@ -292,7 +294,7 @@ static smmap__file *new_entry(smmap__shared *shared, smmap__name *name, int open
 }
 
 int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__name *name, int open_flags,
-		    int descriptor, const smmap__identity *identity, smmap__file **out)
+                    int descriptor, const smmap__identity *identity, smmap__file **out)
 {
 	smmap__file *file = new_entry(shared, name, open_flags, identity);
 	if (file == NULL)
@@ -379,12 +381,13 @@ static int map_detached(smmap__file *file, smmap__region region, uint64_t length
 	int code = smmap__descriptor_take(file, &descriptor);
 	if (code != 0)
 		return code;
-	code = smmap__os.map(descriptor.number, begin, (size_t)mapped_length(length), 0, how_to_map(file), &address);
+	code =
+		smmap__os.map(descriptor.number, begin, (size_t)mapped_length(length), 0, how_to_map(file), &address);
 	smmap__descriptor_give(file, descriptor);
 	if (code != 0)
 		return code;
 	code = smmap__guard_add(address, (size_t)mapped_length(length), begin, &file->faults,
-				smmap__region_guard(region));
+	                        smmap__region_guard(region));
 	if (code != 0) {
 		(void)smmap__os.unmap(address, (size_t)mapped_length(length));
 		return code;
@@ -408,7 +411,7 @@ static int unmap_detached(smmap__file *file, smmap__region region, uint64_t leng
 	if (code != 0) {
 		/* It stays mapped; without memory for the register it stays unguarded. */
 		(void)smmap__guard_add(address, (size_t)mapped_length(length), smmap__region_begin(region),
-				       &file->faults, guard);
+		                       &file->faults, guard);
 		return code;
 	}
 	*smmap__region_address(region) = 0;
@@ -458,7 +461,8 @@ static bool map_over(smmap__file *file, void *address, uint64_t offset, size_t l
 	smmap__descriptor descriptor;
 	if (smmap__descriptor_take(file, &descriptor) != 0)
 		return false;
-	int code = smmap__os.map(descriptor.number, offset, length, 0, how_to_map(file) | SMMAP__MAP_FIXED, &address);
+	int code =
+		smmap__os.map(descriptor.number, offset, length, 0, how_to_map(file) | SMMAP__MAP_FIXED, &address);
 	smmap__descriptor_give(file, descriptor);
 	return code == 0;
 }
@@ -466,7 +470,8 @@ static bool map_over(smmap__file *file, void *address, uint64_t offset, size_t l
 static int zap_stable(smmap__file *file, smmap__region region)
 {
 	uint64_t begin = smmap__region_begin(region);
-	uint64_t end = smmap__min(begin + file->stride, atomic_load_explicit(&file->map_length, memory_order_relaxed));
+	uint64_t end =
+		smmap__min(begin + file->stride, atomic_load_explicit(&file->map_length, memory_order_relaxed));
 	void *address = file->base + (size_t)begin;
 	if (smmap__fault_count(&file->faults) != 0 && map_over(file, address, begin, (size_t)(end - begin)))
 		return 0;
@@ -527,7 +532,7 @@ int smmap__file_error(smmap__file *file)
 		return known;
 	int code = classify(file);
 	if (atomic_compare_exchange_strong_explicit(&file->faults.code, &known, code, memory_order_acq_rel,
-						    memory_order_acquire)) {
+	                                            memory_order_acquire)) {
 		uint64_t at = atomic_load_explicit(&file->faults.first_end, memory_order_relaxed) - 1;
 		smmap__count(&file->shared->count.faults, 1);
 		smmap__file_trace(file, SMMAP_EVENT_FAULT, at, 1);

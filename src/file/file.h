@@ -29,9 +29,9 @@ typedef struct smmap__file {
 	uint64_t generation;
 	unsigned char *base; /* stable only */
 	int open_flags;
-	uint8_t stride_shift; /* log2 of `stride` where it is a power of two, else 64 */
-	uint8_t placement;    /* enum smmap_placement */
-	uint8_t backing;      /* enum smmap_backing */
+	uint8_t stride_shift;  /* log2 of `stride` where it is a power of two, else 64 */
+	uint8_t placement;     /* enum smmap_placement */
+	uint8_t backing;       /* enum smmap_backing */
 	bool is_whole;         /* one region, whatever the size: a static manager's, or a snapshot */
 	bool keeps_descriptor; /* its descriptor could not be had again */
 	smmap__guard_slot guard;
@@ -41,10 +41,10 @@ typedef struct smmap__file {
 	int64_t mtime_ns;
 	int64_t ctime_ns;
 	/* Any thread. */
-	_Atomic uint64_t references; /* holders, regions on a list or not EMPTY, threads at work */
-	_Atomic uint64_t holders;    /* cursors, buffers, views, region handles */
-	_Atomic uint64_t mapped;     /* regions that are not EMPTY */
-	_Atomic uint64_t descriptor; /* high half: descriptor + 1; low half: how many use it */
+	_Atomic uint64_t references;      /* holders, regions on a list or not EMPTY, threads at work */
+	_Atomic uint64_t holders;         /* cursors, buffers, views, region handles */
+	_Atomic uint64_t mapped;          /* regions that are not EMPTY */
+	_Atomic uint64_t descriptor;      /* high half: descriptor + 1; low half: how many use it */
 	_Atomic uint64_t short_length[2]; /* length of the region, and of the span, that has SMMAP__SHORT */
 	_Atomic int advice;               /* enum smmap_advice */
 	_Atomic bool descriptor_recent;
@@ -80,7 +80,7 @@ int smmap__file_admit(const smmap__identity *identity, bool block_devices);
  * take `descriptor` over. SMMAP_ENOMEM and the like mean that giving something back may help.
  */
 int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__name *name, int open_flags,
-		    int descriptor, const smmap__identity *identity, smmap__file **file);
+                    int descriptor, const smmap__identity *identity, smmap__file **file);
 /* Unmaps and frees; all regions are EMPTY, nobody holds it. */
 void smmap__file_free(smmap__file *file);
 /* Gives the mapping and the descriptor up before that; all regions are EMPTY and stay so. */

@@ -28,7 +28,7 @@ typedef struct range {
 enum { FIRST = 64, SEGMENTS = 26, FAULTS_BEFORE_THE_REST = 8 };
 
 static _Atomic(range *) segments[SEGMENTS];
-static _Atomic uint32_t used;       /* slots that were ever used */
+static _Atomic uint32_t used;        /* slots that were ever used */
 static smmap__guard_slot first_free; /* under `lock` */
 static _Atomic uint64_t range_count;
 static int enabled; /* under `lock` */
@@ -97,7 +97,7 @@ static void note_fault(smmap__fault_log *log, uint64_t offset)
 {
 	uint64_t none = 0;
 	atomic_compare_exchange_strong_explicit(&log->first_end, &none, offset + 1, memory_order_relaxed,
-						memory_order_relaxed);
+	                                        memory_order_relaxed);
 	atomic_fetch_add_explicit(&log->count, 1, memory_order_release);
 	atomic_fetch_add_explicit(&faults, 1, memory_order_relaxed);
 }
@@ -175,7 +175,7 @@ static void free_segments_locked(void)
 }
 
 int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap__fault_log *log,
-		     smmap__guard_slot *slot)
+                     smmap__guard_slot *slot)
 {
 	pthread_mutex_lock(&lock);
 	smmap__guard_slot taken = take_slot_locked();

@@ -36,7 +36,7 @@ typedef uint32_t smmap__guard_slot;
  * `log` must live until the slot is removed.
  */
 int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap__fault_log *log,
-		     smmap__guard_slot *slot);
+                     smmap__guard_slot *slot);
 void smmap__guard_remove(smmap__guard_slot slot);
 
 /* To be called now and then where a system call is made anyway: keeps ours on top and the spares held. */

@@ -124,7 +124,7 @@ void smmap__manager_give(smmap__budget *budget, smmap__file *file)
 	uint64_t references = atomic_load_explicit(&file->references, memory_order_relaxed);
 	while (references > 1)
 		if (atomic_compare_exchange_weak_explicit(&file->references, &references, references - 1,
-							  memory_order_acq_rel, memory_order_relaxed))
+		                                          memory_order_acq_rel, memory_order_relaxed))
 			return;
 	/* Perhaps the last: finding a file by its inode takes the same lock, so that none is found that is going. */
 	pthread_mutex_lock(&manager->files_lock);
@@ -213,7 +213,7 @@ static bool drop_idle(smmap_manager *manager)
 static bool same_size_and_sound(const smmap__file *file, const smmap__identity *now)
 {
 	bool content_is_old = file->backing == SMMAP_BACKING_MEMORY &&
-			      (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns);
+	                      (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns);
 	/* A snapshot has the size that was read, not the one that the system says. */
 	bool has_size = file->backing == SMMAP_BACKING_MEMORY || smmap__file_size(file) == now->size;
 	return has_size && !content_is_old && smmap__fault_count(&file->faults) == 0;
@@ -230,7 +230,7 @@ static bool give_something_back(smmap_manager *manager)
 
 /* An entry placed as wished; else detached, each region for itself; a small file is read rather than mapped. */
 static int new_file(smmap_manager *manager, smmap__name *name, int flags, int descriptor,
-		    const smmap__identity *identity, smmap__file **file)
+                    const smmap__identity *identity, smmap__file **file)
 {
 	smmap__shared *shared = &manager->shared;
 	smmap__file_wish wish = manager->wish;
@@ -293,8 +293,8 @@ static bool grow_known(smmap_manager *manager, const smmap__identity *identity)
 	pthread_mutex_lock(&manager->files_lock);
 	smmap__file *file = find_locked(manager, identity->device, identity->inode);
 	bool grown = file != NULL && smmap__fault_count(&file->faults) == 0 &&
-		     identity->size > smmap__file_size(file) &&
-		     smmap__budget_grow(&manager->budget, file, identity->size);
+	             identity->size > smmap__file_size(file) &&
+	             smmap__budget_grow(&manager->budget, file, identity->size);
 	if (grown) {
 		file->mtime_ns = identity->mtime_ns;
 		file->ctime_ns = identity->ctime_ns;
@@ -304,7 +304,7 @@ static bool grow_known(smmap_manager *manager, const smmap__identity *identity)
 }
 
 static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int descriptor,
-		       const smmap__identity *identity, smmap__file **out)
+                       const smmap__identity *identity, smmap__file **out)
 {
 	smmap__file *made;
 	smmap__file *file = hold_known(manager, identity);
@@ -380,7 +380,7 @@ static void take_times(smmap_manager *manager, smmap__file *file, const smmap__i
 int smmap__manager_identify(const smmap__name *name, smmap__identity *identity)
 {
 	return smmap__name_is_path(name) ? smmap__os.identify_path(name->path, identity)
-					 : smmap__os.identify(name->descriptor, identity);
+	                                 : smmap__os.identify(name->descriptor, identity);
 }
 
 int smmap__manager_renew(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file)

@@ -96,7 +96,7 @@ static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 	if (code != 0)
 		return code;
 	code = smmap__descriptors_init(&shared->descriptors, memory,
-				       max_descriptors != 0 ? max_descriptors : DEFAULT_DESCRIPTORS);
+	                               max_descriptors != 0 ? max_descriptors : DEFAULT_DESCRIPTORS);
 	if (code != 0)
 		goto no_descriptors;
 	code = smmap__budget_init(&manager->budget, shared);
@@ -151,8 +151,8 @@ int smmap_manager_new(smmap_manager **out, const smmap_options *options)
 		return code;
 	smmap__os_init();
 	smmap_manager *manager = options->allocate != NULL
-					 ? options->allocate(sizeof *manager, options->allocator_context)
-					 : smmap__os.allocate(sizeof *manager);
+	                             ? options->allocate(sizeof *manager, options->allocator_context)
+	                             : smmap__os.allocate(sizeof *manager);
 	if (manager == NULL)
 		return SMMAP_ENOMEM;
 	__builtin_memset(manager, 0, sizeof *manager);

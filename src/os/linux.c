@@ -160,13 +160,12 @@ static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flag
 
 /* Reserves more than is needed, maps into the part that is congruent, and gives the margins back. */
 static int map_congruent(int descriptor, uint64_t offset, size_t length, size_t congruence, int flags,
-			 void **address)
+                         void **address)
 {
 	if (length > SIZE_MAX - congruence)
 		return SMMAP_ENOMEM;
 	size_t reserved = length + congruence;
-	unsigned char *p =
-		mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned char *p = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	size_t before = ((size_t)offset - (size_t)(uintptr_t)p) & (congruence - 1);

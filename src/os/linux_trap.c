@@ -20,8 +20,9 @@
 
 enum { LEVELS = 8 };
 
-static struct sigaction before_level[LEVELS]; /* what each level was put over; written before it is installed */
-static int levels_used;                       /* under `lock` */
+static struct sigaction
+	before_level[LEVELS]; /* what each level was put over; written before it is installed */
+static int levels_used;   /* under `lock` */
 static _Atomic(smmap__trap_handle *) handle_now;
 static _Atomic uint64_t passed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -52,20 +53,20 @@ void smmap__os_hold_spares(bool hold)
 			continue;
 		/* Different protections, so that neighbours are not merged into one mapping. */
 		void *page = mmap(NULL, smmap__os_facts_now.page_size, i % 2 == 0 ? PROT_NONE : PROT_READ,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (page == MAP_FAILED)
 			return;
 		void *none = NULL;
 		if (!atomic_compare_exchange_strong_explicit(&spares[i], &none, page, memory_order_acq_rel,
-							     memory_order_acquire))
+		                                             memory_order_acquire))
 			munmap(page, smmap__os_facts_now.page_size);
 	}
 }
 
 static bool put_zeros(void *address, size_t length)
 {
-	return mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-		    0) != MAP_FAILED;
+	return mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
+	       MAP_FAILED;
 }
 
 bool smmap__os_patch(void *address, size_t length)
@@ -111,8 +112,8 @@ static void hand_on(int level, int signal, siginfo_t *info, void *context)
 {
 	struct sigaction *to = &before_level[level];
 	atomic_fetch_add_explicit(&passed, 1, memory_order_relaxed);
-	bool has_function = (to->sa_flags & SA_SIGINFO) != 0 ||
-			    (to->sa_handler != SIG_DFL && to->sa_handler != SIG_IGN);
+	bool has_function =
+		(to->sa_flags & SA_SIGINFO) != 0 || (to->sa_handler != SIG_DFL && to->sa_handler != SIG_IGN);
 	if (has_function) {
 		struct sigaction now = *to;
 		if ((to->sa_flags & (int)SA_RESETHAND) != 0) {
@@ -151,7 +152,7 @@ LEVEL(6)
 LEVEL(7)
 
 static void (*const entries[LEVELS])(int, siginfo_t *, void *) = {enter_0, enter_1, enter_2, enter_3,
-								  enter_4, enter_5, enter_6, enter_7};
+                                                                  enter_4, enter_5, enter_6, enter_7};
 
 /* ---- installing ---- */
 
@@ -171,7 +172,7 @@ static bool same_action(const struct sigaction *a, const struct sigaction *b)
 	if ((a->sa_flags & SA_SIGINFO) != (b->sa_flags & SA_SIGINFO))
 		return false;
 	return (a->sa_flags & SA_SIGINFO) != 0 ? a->sa_sigaction == b->sa_sigaction
-					       : a->sa_handler == b->sa_handler;
+	                                       : a->sa_handler == b->sa_handler;
 }
 
 /* A level for putting ours over `foreign`: the one that was over it before, or the next one; -1: none left. */
@@ -241,8 +242,8 @@ bool smmap__os_trap_rearm(void)
 	pthread_mutex_lock(&lock);
 	/* Looked at again: another thread may have done it, or the guard may have been disabled. */
 	bool replaced = atomic_load_explicit(&handle_now, memory_order_relaxed) != NULL &&
-			sigaction(SIGBUS, NULL, &now) == 0 && level_of(&now) < 0 &&
-			install_over_locked(&now) == 0;
+	                sigaction(SIGBUS, NULL, &now) == 0 && level_of(&now) < 0 &&
+	                install_over_locked(&now) == 0;
 	pthread_mutex_unlock(&lock);
 	return replaced;
 }

@@ -29,7 +29,7 @@ void smmap__directory_destroy(smmap__directory *directory)
 {
 	for (unsigned k = 0; k < SMMAP__DIRECTORY_SEGMENTS; k++)
 		smmap__memory_free(directory->memory, atomic_load(&directory->segments[k]),
-				   segment_size(k) * sizeof(uintptr_t));
+		                   segment_size(k) * sizeof(uintptr_t));
 	pthread_mutex_destroy(&directory->lock);
 }
 
@@ -55,8 +55,7 @@ static int take_new_number_locked(smmap__directory *directory, uint32_t *number)
 	if (k >= SMMAP__DIRECTORY_SEGMENTS)
 		return SMMAP_ENOMEM;
 	if (within == 0) {
-		uintptr_t *segment =
-			smmap__memory_new(directory->memory, segment_size(k) * sizeof(uintptr_t));
+		uintptr_t *segment = smmap__memory_new(directory->memory, segment_size(k) * sizeof(uintptr_t));
 		if (segment == NULL)
 			return SMMAP_ENOMEM;
 		atomic_store_explicit(&directory->segments[k], segment, memory_order_release);
@@ -183,7 +182,7 @@ static smmap__node *grown_root(smmap__table *table, smmap__memory *memory, uint6
 			return NULL;
 		atomic_store_explicit(&taller->branches[0], root, memory_order_relaxed);
 		if (atomic_compare_exchange_strong_explicit(&table->root, &root, taller, memory_order_acq_rel,
-							    memory_order_acquire))
+		                                            memory_order_acquire))
 			root = taller;
 		else
 			smmap__memory_free(memory, taller, sizeof *taller);
@@ -199,8 +198,8 @@ static smmap__node *grown_branch(smmap__node *node, smmap__memory *memory, uint6
 	if (below != NULL)
 		return below;
 	smmap__node *made = new_node(memory, node->shift - SMMAP__BRANCH_BITS);
-	if (made == NULL ||
-	    atomic_compare_exchange_strong_explicit(branch, &below, made, memory_order_acq_rel, memory_order_acquire))
+	if (made == NULL || atomic_compare_exchange_strong_explicit(branch, &below, made, memory_order_acq_rel,
+	                                                            memory_order_acquire))
 		return made;
 	smmap__memory_free(memory, made, sizeof *made);
 	return below;
@@ -212,8 +211,8 @@ static smmap__leaf *grown_leaf(_Atomic(void *) *branch, const smmap__table_kind 
 	if (there != NULL)
 		return there;
 	smmap__leaf *made = new_leaf(kind, first, SMMAP__LEAF_SLOTS);
-	if (made == NULL ||
-	    atomic_compare_exchange_strong_explicit(branch, &there, made, memory_order_acq_rel, memory_order_acquire))
+	if (made == NULL || atomic_compare_exchange_strong_explicit(branch, &there, made, memory_order_acq_rel,
+	                                                            memory_order_acquire))
 		return made;
 	free_leaf(made, kind->directory);
 	return there;
@@ -227,7 +226,7 @@ static int get_first(smmap__table *table, const smmap__table_kind *kind, smmap__
 		if (made == NULL)
 			return SMMAP_ENOMEM;
 		if (atomic_compare_exchange_strong_explicit(&table->first, &there, made, memory_order_acq_rel,
-							    memory_order_acquire))
+		                                            memory_order_acquire))
 			there = made;
 		else
 			free_leaf(made, kind->directory);
@@ -236,7 +235,8 @@ static int get_first(smmap__table *table, const smmap__table_kind *kind, smmap__
 	return 0;
 }
 
-int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_t index, smmap__region *region)
+int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_t index,
+                     smmap__region *region)
 {
 	smmap__memory *memory = kind->directory->memory;
 	if (smmap__table_find(table, index, region))
@@ -282,7 +282,7 @@ static bool visit_node(const smmap__node *node, bool (*visit)(smmap__region, voi
 }
 
 void smmap__table_visit(const smmap__table *table, bool (*visit)(smmap__region region, void *context),
-			void *context)
+                        void *context)
 {
 	const smmap__node *root = atomic_load_explicit(&table->root, memory_order_acquire);
 	if (visit_leaf(atomic_load_explicit(&table->first, memory_order_acquire), visit, context) && root != NULL)

@@ -77,10 +77,11 @@ void smmap__directory_destroy(smmap__directory *directory);
 /* The region with that number: false when it was never touched. */
 bool smmap__table_find(const smmap__table *table, uint64_t index, smmap__region *region);
 /* The same, made when it is not there. Returns 0 or SMMAP_ENOMEM. */
-int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_t index, smmap__region *region);
+int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_t index,
+                     smmap__region *region);
 /* Calls `visit` for every region that was ever touched, in order; stops when it returns false. */
 void smmap__table_visit(const smmap__table *table, bool (*visit)(smmap__region region, void *context),
-			void *context);
+                        void *context);
 /* Frees everything; nobody may be using it. */
 void smmap__table_clear(smmap__table *table, smmap__directory *directory);
 

@@ -103,7 +103,8 @@ static inline uint64_t smmap__word_undo_map(uint64_t word, uint32_t stamp)
 /* BUSY -> MAPPED with the pin of who mapped it. `flags`: SMMAP__SHORT and SMMAP__MAIN as they apply. */
 static inline uint64_t smmap__word_publish(uint64_t word, uint64_t flags)
 {
-	word = smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__MAPPED) & ~(SMMAP__WAITED | SMMAP__REFERENCED);
+	word =
+		smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__MAPPED) & ~(SMMAP__WAITED | SMMAP__REFERENCED);
 	return (word | flags) + SMMAP__ONE_PIN;
 }
 
