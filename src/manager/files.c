@@ -308,8 +308,10 @@ static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int
 {
 	smmap__file *made;
 	smmap__file *file = hold_known(manager, identity);
-	if (file == NULL && grow_known(manager, identity))
+	if (file == NULL && grow_known(manager, identity)) {
 		file = hold_known(manager, identity);
+		smmap__budget_make_room(&manager->budget);
+	}
 	if (file == NULL) {
 		int code = new_file(manager, name, flags, descriptor, identity, &made);
 		if (code != 0)
