@@ -5,17 +5,15 @@
 int main(int argc, char **argv)
 {
 	smmap_manager *manager;
-	smmap_buffer buffer = SMMAP_BUFFER_INIT;
 	smmap_cursor cursor = SMMAP_CURSOR_INIT;
-	int code = smmap_manager_new(&manager, NULL); /* 1 GiB windows, at most 8 GiB mapped */
-	if (code == 0 && (code = smmap_cursor_open(&cursor, manager, argc > 1 ? argv[1] : argv[0], 0)) == 0 &&
-	    (code = smmap_buffer_begin_access(&buffer, &cursor, 0, SMMAP_TO_END)) == 0)
-		printf("%llu bytes, the first is %d, the last is %d\n", (unsigned long long)buffer.size,
-		       smmap_buffer_get(&buffer, 0), smmap_buffer_get(&buffer, -1));
-	if (code != 0)
-		fprintf(stderr, "%s\n", smmap_strerror(code));
-	smmap_buffer_close(&buffer);
+	uint64_t lines = 0, at = 0;
+	if (argc != 2 || smmap_manager_new(&manager, NULL) != 0) /* 1 GiB windows, at most 8 GiB mapped */
+		return 2;
+	int64_t n = smmap_cursor_open(&cursor, manager, argv[1], 0);
+	while (n >= 0 && (n = smmap_cursor_use_region(&cursor, at, 0)) > 0)
+		for (at += (uint64_t)n; n > 0; n--)
+			lines += cursor.data[n - 1] == '\n';
+	printf("%llu lines: %s\n", (unsigned long long)lines, smmap_strerror((int)n));
 	smmap_cursor_close(&cursor);
-	smmap_manager_free(manager);
-	return code != 0;
+	return smmap_manager_free(manager) != 0;
 }
