@@ -88,7 +88,7 @@ the_readme_shows_the_example() {
 }
 
 an_installed_library_can_be_used() {
-	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local
+	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local >"$scratch/log" || cat "$scratch/log"
 	local at pc
 	pc=$(find "$scratch/root" -name smmap.pc)
 	cat >"$scratch/use.c" <<-'EOF'
