@@ -109,7 +109,7 @@ enum smmap_error {
 #define SMMAP_X(name, value, message) name = (value),
 	SMMAP_ERROR_MAP(SMMAP_X)
 #undef SMMAP_X
-	    SMMAP_OK = 0
+		SMMAP_OK = 0
 };
 
 /* The message of a code, in plain words, without the code itself. Never NULL; static storage; any thread. */
@@ -154,7 +154,7 @@ SMMAP_API void smmap_window_extend_left_to(smmap_window *window, const smmap_win
 
 /* Extends `window` to the right, up to the begin of `right`, but to no more than `max_size` bytes. */
 SMMAP_API void smmap_window_extend_right_to(smmap_window *window, const smmap_window *right,
-					    uint64_t max_size);
+                                            uint64_t max_size);
 
 /* ---- options and managers ----------------------------------------------------------------------------- */
 
@@ -343,16 +343,19 @@ typedef struct smmap_cursor {
 	uint64_t read_index;
 	uint64_t read_next;
 	uint64_t run;
+	uint64_t last_slot;
 	uint64_t hits;
+	uint64_t copied;
 	uint32_t pin_slot[2];
 	uint32_t read_pinned;
 	uint32_t tick;
-	uint64_t reserved[6];
+	int flags;
+	uint64_t reserved[5];
 } smmap_cursor;
 
 #define SMMAP_CURSOR_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, {0, 0}, 0, 0,                                                \
+		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0,                                      \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -541,7 +544,7 @@ SMMAP_API int smmap_cursor_status(const smmap_cursor *cursor, smmap_file_status 
  * The system answers truthfully only for files that the process owns or may write to.
  */
 SMMAP_API int64_t smmap_cursor_residency(smmap_cursor *cursor, uint64_t offset, uint64_t size,
-					 unsigned char *pages, uint64_t count);
+                                         unsigned char *pages, uint64_t count);
 
 /* ---- regions ------------------------------------------------------------------------------------------ */
 
@@ -557,15 +560,13 @@ typedef struct smmap_region {
 	struct smmap__leaf *leaf;
 	uint32_t slot;
 	uint32_t taken;
-	unsigned char *data;
-	uint64_t offset;
-	uint64_t size;
+	struct smmap__alone *alone;
 	uint64_t reserved[4];
 } smmap_region;
 
 #define SMMAP_REGION_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, 0, 0,                                                                              \
+		0, 0, 0, 0, 0, 0,                                                                                    \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -580,7 +581,7 @@ SMMAP_API int smmap_cursor_region(const smmap_cursor *cursor, smmap_region *regi
  * Errors: SMMAP_EINVAL (offset), SMMAP_ERANGE (at or past the end), those of open(2) and mmap(2).
  */
 SMMAP_API int smmap_region_open(smmap_region *region, const char *path, uint64_t offset, uint64_t size,
-				int flags);
+                                int flags);
 SMMAP_API int smmap_region_open_fd(smmap_region *region, int fd, uint64_t offset, uint64_t size);
 
 /* Gives back all clients that were added through this handle and lets go. Closed handles are harmless. */
@@ -660,7 +661,7 @@ typedef struct smmap_buffer {
  * file), and those of smmap_cursor_use_region.
  */
 SMMAP_API int smmap_buffer_begin_access(smmap_buffer *buffer, const smmap_cursor *cursor, uint64_t offset,
-					uint64_t size);
+                                        uint64_t size);
 
 /* Lets go of the window. Size is 0 afterwards; the cursor stays bound, so that access can begin again. */
 SMMAP_API void smmap_buffer_end_access(smmap_buffer *buffer);
@@ -700,14 +701,16 @@ static inline int smmap_buffer_get(smmap_buffer *buffer, int64_t index)
  * number of bytes between them, 0 when stop is not after start. `first`, when not NULL, is set to the index of
  * the first byte.
  */
-SMMAP_API uint64_t smmap_buffer_clip(const smmap_buffer *buffer, int64_t start, int64_t stop, uint64_t *first);
+SMMAP_API uint64_t smmap_buffer_clip(const smmap_buffer *buffer, int64_t start, int64_t stop,
+                                     uint64_t *first);
 
 /*
  * Copies the bytes [start, stop), clipped as above, to `to`, which has room for `room` bytes. Returns the number
  * of bytes copied. Errors: SMMAP_ERANGE (more than `room`), SMMAP_ECLOSED, those of smmap_read: a slice is copied
  * whole or not at all (`to` may have been written to).
  */
-SMMAP_API int64_t smmap_buffer_slice(smmap_buffer *buffer, int64_t start, int64_t stop, void *to, uint64_t room);
+SMMAP_API int64_t smmap_buffer_slice(smmap_buffer *buffer, int64_t start, int64_t stop, void *to,
+                                     uint64_t room);
 
 /* Bytes without a copy, valid until released, whatever cursors and buffers do meanwhile. Yours; init as below. */
 typedef struct smmap_view {
@@ -721,12 +724,13 @@ typedef struct smmap_view {
 	unsigned char *mapped;
 	uint64_t mapped_size;
 	uint64_t exported;
+	uint32_t guard;
 	uint64_t reserved[4];
 } smmap_view;
 
 #define SMMAP_VIEW_INIT                                                                                      \
 	{                                                                                                        \
-		0, 0, 0, 0, {0, 0}, {0, 0}, 0, 0, 0,                                                                 \
+		0, 0, 0, 0, {0, 0}, {0, 0}, 0, 0, 0, 0,                                                              \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \

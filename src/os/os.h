@@ -95,11 +95,35 @@ void smmap__os_init(void);
 uint64_t smmap__os_max_mappings(void);
 uint64_t smmap__os_max_address_space(void);
 
+/* Whether a caller may add these flags to those that the library opens files with. */
+bool smmap__os_may_open_with(int flags);
+
 /* true when `code` can be cured by giving something back: memory, mappings, locked memory. */
 bool smmap__os_is_pressure(int code);
 /* true when `code` means that there are too many open descriptors. */
 bool smmap__os_is_descriptor_pressure(int code);
 /* true when `code`, of map(), means that this file cannot be mapped that way, though perhaps in another. */
 bool smmap__os_is_unmappable(int code);
+
+/*
+ * The trap: what the system calls when a page of a mapping cannot be read. `handle` runs inside a signal handler: it
+ * may use only what is async-signal-safe. It returns true when the fault was its own and is mended; otherwise the
+ * handler that was installed before ours gets the signal as if ours were not there.
+ */
+typedef bool smmap__trap_handle(void *address);
+int smmap__os_trap_install(smmap__trap_handle *handle);
+void smmap__os_trap_remove(void);
+/* Puts ours on top again where a foreign handler has replaced it. Returns true when it had to. */
+bool smmap__os_trap_rearm(void);
+bool smmap__os_trap_is_on_top(void);
+uint64_t smmap__os_trap_passed(void); /* signals handed on to previous handlers */
+
+/* Replaces the pages by readable zeros; async-signal-safe; works on the last mapping too where spares are held. */
+bool smmap__os_patch(void *address, size_t length);
+/* Takes care that spare mappings are held for smmap__os_patch (hold), or gives them up. */
+void smmap__os_hold_spares(bool hold);
+
+/* Calls the three functions around every fork of the process; once. Returns 0 or a code. */
+int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
 #endif

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front: the build itself is Meson's. `make help` lists the targets.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+DESTDIR ?=
+export CC
+
+BUILD = scripts/build.sh
+CHECK = scripts/check.sh
+
+.PHONY: all demo check bench install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+	clean help
+
+all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
+	@scripts/setup.sh build
+	@$(BUILD) build -Dprefix=$(PREFIX)
+
+demo: ## the main job on real files of this machine
+	@scripts/setup.sh demo
+	@$(BUILD) build -Dprefix=$(PREFIX)
+	@scripts/demo.sh
+
+check: ## all tests
+	@scripts/setup.sh check
+	@$(CHECK) all
+
+bench: ## the measurements, as ratios within one run
+	@scripts/setup.sh bench
+	@$(BUILD) build -Dprefix=$(PREFIX)
+	@scripts/bench.sh
+
+install: all ## install below DESTDIR and PREFIX (/usr/local)
+	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+
+asan: ## the C tests under AddressSanitizer and LeakSanitizer
+	@scripts/setup.sh check
+	@$(CHECK) asan
+
+ubsan: ## the C tests under UndefinedBehaviorSanitizer
+	@scripts/setup.sh check
+	@$(CHECK) ubsan
+
+tsan: ## the C tests under ThreadSanitizer
+	@scripts/setup.sh check
+	@$(CHECK) tsan
+
+stress: ## the C tests with one-page windows, evicting at once
+	@scripts/setup.sh check
+	@$(CHECK) stress
+
+valgrind: ## the C tests under valgrind's memcheck
+	@scripts/setup.sh ci
+	@$(CHECK) valgrind
+
+check-32: ## the tests of a 32-bit build
+	@scripts/setup.sh check
+	@$(CHECK) 32
+
+tidy: ## clang-tidy
+	@scripts/setup.sh ci
+	@scripts/lint.sh tidy
+
+cppcheck: ## cppcheck
+	@scripts/setup.sh ci
+	@scripts/lint.sh cppcheck
+
+format: ## format the C sources with clang-format
+	@scripts/setup.sh ci
+	@scripts/lint.sh format
+
+format-check: ## tell which C sources clang-format would change
+	@scripts/setup.sh ci
+	@scripts/lint.sh format-check
+
+clean: ## remove everything that was built
+	@rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 24

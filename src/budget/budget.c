@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Charging, giving back, waiting. */
+#include "budget/budget.h"
+
+#include <assert.h>
+
+int smmap__budget_init(smmap__budget *budget, smmap__shared *shared)
+{
+	budget->shared = shared;
+	int code = smmap__evict_init(&budget->evict);
+	if (code != 0)
+		return code;
+	code = -pthread_mutex_init(&budget->wait_lock, NULL);
+	if (code != 0)
+		goto no_wait_lock;
+	code = -pthread_cond_init(&budget->wait_over, NULL);
+	if (code != 0)
+		goto no_wait_over;
+	return 0;
+no_wait_over:
+	pthread_mutex_destroy(&budget->wait_lock);
+no_wait_lock:
+	smmap__evict_destroy(&budget->evict);
+	return code;
+}
+
+void smmap__budget_destroy(smmap__budget *budget)
+{
+	assert(smmap__gauge_now(&budget->bytes) == 0);
+	assert(smmap__gauge_now(&budget->handles) == 0);
+	pthread_cond_destroy(&budget->wait_over);
+	pthread_mutex_destroy(&budget->wait_lock);
+	smmap__evict_destroy(&budget->evict);
+}
+
+/* ---- charging ---- */
+
+void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t length)
+{
+	smmap__gauge_add(&budget->bytes, length);
+	smmap__gauge_add(&budget->handles, 1);
+	if (atomic_fetch_add_explicit(&file->mapped, 1, memory_order_relaxed) == 0)
+		atomic_fetch_add_explicit(&budget->open_files, 1, memory_order_relaxed);
+}
+
+void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t length)
+{
+	smmap__gauge_sub(&budget->bytes, length);
+	smmap__gauge_sub(&budget->handles, 1);
+	if (atomic_fetch_sub_explicit(&file->mapped, 1, memory_order_relaxed) == 1)
+		atomic_fetch_sub_explicit(&budget->open_files, 1, memory_order_relaxed);
+}
+
+bool smmap__budget_is_over(const smmap__budget *budget)
+{
+	return smmap__gauge_now(&budget->bytes) >
+	           atomic_load_explicit(&budget->max_bytes, memory_order_relaxed) ||
+	       smmap__gauge_now(&budget->handles) >
+	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+}
+
+/* ---- waiting ---- */
+
+void smmap__budget_wake(smmap__budget *budget, uint64_t before)
+{
+	if ((before & SMMAP__WAITED) == 0)
+		return;
+	pthread_mutex_lock(&budget->wait_lock);
+	pthread_cond_broadcast(&budget->wait_over);
+	pthread_mutex_unlock(&budget->wait_lock);
+}
+
+static bool is_under_way(uint64_t word, bool also_evicting)
+{
+	enum smmap__state state = smmap__word_state(word);
+	return state == SMMAP__BUSY || (also_evicting && state == SMMAP__EVICTING);
+}
+
+/* Marks the word so that whoever ends the state wakes us. false: the state has ended already. */
+static bool mark_waited(smmap__region region, bool also_evicting)
+{
+	_Atomic uint64_t *at = smmap__region_word(region);
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	while (is_under_way(word, also_evicting))
+		if (atomic_compare_exchange_weak_explicit(at, &word, word | SMMAP__WAITED, memory_order_acq_rel,
+		                                          memory_order_acquire))
+			return true;
+	return false;
+}
+
+void smmap__budget_wait(smmap__budget *budget, smmap__region region, bool also_evicting)
+{
+	smmap__count(&budget->shared->count.waits, 1);
+	pthread_mutex_lock(&budget->wait_lock);
+	/* Under the lock, so that the wake-up cannot come between the mark and the sleep. */
+	while (mark_waited(region, also_evicting))
+		pthread_cond_wait(&budget->wait_over, &budget->wait_lock);
+	pthread_mutex_unlock(&budget->wait_lock);
+}
+
+/* ---- giving back ---- */
+
+/* EVICTING -> EMPTY. false: a pin has rescued the region meanwhile. */
+static bool finish_evict(smmap__budget *budget, smmap__region region, uint64_t length)
+{
+	_Atomic uint64_t *at = smmap__region_word(region);
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	uint32_t stamp = smmap__evict_stamp(budget);
+	while (smmap__word_state(word) == SMMAP__EVICTING) {
+		bool linked = (word & SMMAP__LINKED) != 0;
+		if (linked)
+			atomic_fetch_add_explicit(&budget->evict.stale, 1, memory_order_relaxed);
+		if (atomic_compare_exchange_weak_explicit(at, &word, smmap__word_finish_evict(word, stamp),
+		                                          memory_order_acq_rel, memory_order_acquire)) {
+			smmap__budget_uncharge(budget, region.leaf->file, length);
+			smmap__budget_wake(budget, word);
+			return true;
+		}
+		if (linked)
+			atomic_fetch_sub_explicit(&budget->evict.stale, 1, memory_order_relaxed);
+	}
+	return false;
+}
+
+/* The system refused to take the region back: it is as before. */
+static void undo_evict(smmap__budget *budget, smmap__region region)
+{
+	_Atomic uint64_t *at = smmap__region_word(region);
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	while (smmap__word_state(word) == SMMAP__EVICTING) {
+		uint64_t next = smmap__word_with_state(word & ~SMMAP__WAITED, SMMAP__MAPPED);
+		if (atomic_compare_exchange_weak_explicit(at, &word, next, memory_order_acq_rel,
+		                                          memory_order_acquire))
+			smmap__budget_wake(budget, word);
+		else
+			continue;
+		return;
+	}
+}
+
+/* Makes the system call for a region that is EVICTING. The caller holds a reference to the file. */
+static bool give_back(smmap__budget *budget, smmap__region region)
+{
+	smmap__file *file = region.leaf->file;
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	uint64_t length = smmap__region_charge(region, word);
+	uint64_t begin = smmap__region_begin(region);
+	if (smmap__file_unmap_region(region, length) != 0) {
+		undo_evict(budget, region);
+		smmap__evict_link(budget, region);
+		return false;
+	}
+	if (!finish_evict(budget, region, length)) {
+		/* Rescued: mapped as before. Whoever holds it linked still has it; else it goes back on a list. */
+		smmap__evict_link(budget, region);
+		return false;
+	}
+	smmap__count(&budget->shared->count.evictions, 1);
+	smmap__file_trace(file, SMMAP_EVENT_EVICT, begin, length);
+	return true;
+}
+
+/* EMPTY regions must not pile up on the lists: each keeps its file known. */
+static void purge_if_stale(smmap__budget *budget)
+{
+	smmap__region region;
+	if (!smmap__evict_is_stale(budget))
+		return;
+	while (smmap__evict_take_stale(budget, &region))
+		budget->give_file(budget, region.leaf->file);
+}
+
+bool smmap__budget_evict_one(smmap__budget *budget)
+{
+	/* A victim that was rescued, or that the system refuses to take, stays; so many in a row, and we let it be. */
+	int lost = 0;
+	while (lost < 64) {
+		smmap__region region;
+		enum smmap__choice choice = smmap__evict_choose(budget, &region);
+		if (choice == SMMAP__NOTHING)
+			return false;
+		smmap__file *file = region.leaf->file;
+		bool given = choice == SMMAP__VICTIM && give_back(budget, region);
+		budget->give_file(budget, file);
+		if (given)
+			return true;
+		lost += choice == SMMAP__VICTIM;
+	}
+	return false;
+}
+
+bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
+{
+	_Atomic uint64_t *at = smmap__region_word(region);
+	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
+	while (smmap__word_can_evict(word))
+		if (atomic_compare_exchange_weak_explicit(at, &word, smmap__word_begin_evict(word),
+		                                          memory_order_acq_rel, memory_order_acquire)) {
+			bool given = give_back(budget, region);
+			purge_if_stale(budget);
+			return given;
+		}
+	return false;
+}
+
+void smmap__budget_make_room(smmap__budget *budget)
+{
+	while (smmap__budget_is_over(budget)) {
+		if (smmap__budget_evict_one(budget))
+			continue;
+		if (smmap__budget_is_over(budget))
+			smmap__count(&budget->shared->count.over_budget, 1);
+		return;
+	}
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The budget of a manager: what is charged, what is given back next, and the pins.
+ *
+ *   pin  --miss-->  reserve, make room, BUSY, map, MAPPED, link          (pin.c)
+ *   make room  -->  choose a victim from the lists, EVICTING, unmap      (budget.c)
+ *   the lists  -->  which victim                                         (evict.c)
+ *
+ * Eviction order: two first-in-first-out lists (evict.c says why). A hit only sets a bit in the state word; the lists are
+ * touched on misses, under one short lock, and no system call is made under it.
+ */
+#ifndef SMMAP_BUDGET_H
+#define SMMAP_BUDGET_H
+
+#include "file/file.h"
+
+#include <pthread.h>
+
+typedef struct smmap__list {
+	smmap__link head;
+	smmap__link tail;
+	uint64_t count;
+} smmap__list;
+
+typedef struct smmap__evict {
+	pthread_mutex_t lock;
+	smmap__list probation;
+	smmap__list main;
+	uint64_t probation_target; /* in 1/1024 of all linked regions */
+	_Atomic uint64_t stale;    /* linked regions that are EMPTY */
+	_Atomic uint32_t clock;    /* evictions so far; never 0 */
+} smmap__evict;
+
+typedef struct smmap__budget {
+	smmap__shared *shared;
+	smmap__gauge bytes;
+	smmap__gauge handles;
+	_Atomic uint64_t max_bytes;
+	_Atomic uint64_t max_handles;
+	_Atomic uint64_t open_files; /* files with at least one region */
+	/* The clock of the heat of regions that copying reads keep (cursor/read.c). */
+	_Atomic uint64_t heat_samples;
+	_Atomic uint64_t heat_epoch_begin;
+	_Atomic uint64_t heat_epoch;
+	smmap__evict evict;
+	/* Who waits for a region that another thread is making system calls for. */
+	pthread_mutex_t wait_lock;
+	pthread_cond_t wait_over;
+	/* Set in a forked child: what other threads had under way must be put right first. */
+	_Atomic bool forked;
+	/* The manager's: given a file whose last reference may have gone. */
+	void (*give_file)(struct smmap__budget *budget, smmap__file *file);
+	void (*repair)(struct smmap__budget *budget);
+} smmap__budget;
+
+int smmap__budget_init(smmap__budget *budget, smmap__shared *shared);
+void smmap__budget_destroy(smmap__budget *budget);
+
+/* ---- references of files ---- */
+
+static inline void smmap__file_take(smmap__file *file)
+{
+	atomic_fetch_add_explicit(&file->references, 1, memory_order_relaxed);
+}
+
+/* ---- pins (pin.c) ---- */
+
+/*
+ * Pins a region, mapping it where it is not mapped. Returns 0 or a code. `missed`, when not NULL, says whether it had to
+ * be mapped. The caller holds a reference to the file.
+ */
+int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t index, smmap__region *region,
+               bool *missed);
+/* Pins a region only if it is mapped already. */
+bool smmap__pin_mapped(smmap__region region);
+/* Pins `by` more times what the caller has pinned. Returns 0 or SMMAP_EOVERFLOW. */
+int smmap__pin_again(smmap__region region, uint32_t by);
+/* The last unpin while the budget is exceeded evicts. */
+void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by);
+
+/* Maps a region without keeping a pin, for copying reads: only where it fits without exceeding the budget. */
+bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index, smmap__region region);
+
+/* ---- giving back (budget.c) ---- */
+
+bool smmap__budget_is_over(const smmap__budget *budget);
+/* Evicts until nothing is exceeded or only pins are left (counted). */
+void smmap__budget_make_room(smmap__budget *budget);
+/* Evicts one region. false: none can be. */
+bool smmap__budget_evict_one(smmap__budget *budget);
+/* Evicts this region if nothing pins it. */
+bool smmap__budget_evict(smmap__budget *budget, smmap__region region);
+/* Charges one region of `length` bytes, or takes that back. */
+void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t length);
+void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t length);
+/*
+ * Makes a stable file larger where it lies; the lock that keeps its size from changing is held. false: it cannot be, and
+ * nothing has changed.
+ */
+bool smmap__budget_grow(smmap__budget *budget, smmap__file *file, uint64_t size);
+/* After a state change: wakes who waits for the region; `before` is the old word. */
+void smmap__budget_wake(smmap__budget *budget, uint64_t before);
+/* Sleeps until the region's state is neither BUSY nor, when `also_evicting`, EVICTING. */
+void smmap__budget_wait(smmap__budget *budget, smmap__region region, bool also_evicting);
+
+/* ---- eviction order (evict.c) ---- */
+
+int smmap__evict_init(smmap__evict *evict);
+void smmap__evict_destroy(smmap__evict *evict);
+/* The flags (SMMAP__MAIN or 0) with which a region that is mapped now is published; `word` is what it said while EMPTY. */
+uint64_t smmap__evict_list_for(smmap__budget *budget, uint64_t word);
+/* Puts a MAPPED region on the list that its word says, unless it is on one. */
+void smmap__evict_link(smmap__budget *budget, smmap__region region);
+/*
+ * Takes a region off the lists. SMMAP__VICTIM: it is EVICTING. SMMAP__STALE: it was EMPTY. Its list's reference to the
+ * file is the caller's then. SMMAP__NOTHING: all that is left is pinned.
+ */
+enum smmap__choice { SMMAP__NOTHING, SMMAP__VICTIM, SMMAP__STALE };
+enum smmap__choice smmap__evict_choose(smmap__budget *budget, smmap__region *region);
+/*
+ * The state word of the region whose turn is next, and the turn passes on to the one behind it: so a newcomer that is not
+ * worth it looks at another one the next time. false: there is none.
+ */
+bool smmap__evict_peek(smmap__budget *budget, uint64_t *word);
+/* The stamp for a region that is evicted now. */
+uint32_t smmap__evict_stamp(smmap__budget *budget);
+/* Whether EMPTY regions are the larger part of the lists, so that a purge pays. */
+bool smmap__evict_is_stale(smmap__budget *budget);
+/* Takes one EMPTY region off, searching on from where the last search ended. false: there is none. */
+bool smmap__evict_take_stale(smmap__budget *budget, smmap__region *region);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which region goes next.
+ *
+ *                      not used since                        not used since
+ *   miss --> probation --------------> out      main ---------------------> out
+ *                |  used since           ^       ^ |  used since: once more round
+ *                +-----------------------|-------+ +--+
+ *                                        |
+ *   miss soon after being evicted -------+
+ *
+ * Two first-in-first-out lists. A region that is mapped for the first time is on probation; it comes to the main list when
+ * it is used again before its turn, or when it is asked for again soon after it was given back. The main list gives
+ * whatever was used a further round (CLOCK). So one scan over everything passes through probation and leaves the main list
+ * alone, where exact LRU would throw everything out.
+ *
+ * Whether a region comes back "soon" is told by the stamp that its state word keeps while EMPTY: a count of evictions.
+ * That costs no memory, and gives more than a ghost list: the distance. A region that comes back within as many evictions
+ * as regions are mapped would still be there under LRU; then probation was too short and its share grows, else it shrinks
+ * (as ARC balances its two lists: Megiddo and Modha, FAST 2003). The lists are those of 2Q (Johnson and Shasha, VLDB
+ * 1994) and S3-FIFO (Yang and others, SOSP 2023).
+ *
+ * A region that comes back late takes a place in the main list only if the next one there was not used since; otherwise
+ * that one loses its round, and the newcomer goes on probation again. In a loop over a little more than the budget the
+ * main list so keeps what it has and hits, where LRU never does.
+ *
+ * Names: lists are linked through the regions' links, 4 bytes each. A pinned region that comes to the head is taken off
+ * (PARKED), and the last unpin links it again: so pinned regions are looked at once, however often the lists turn.
+ * Regions that were evicted out of turn stay linked, EMPTY, until they come to the head or a purge takes them off.
+ */
+#include "budget/budget.h"
+
+#include <assert.h>
+
+enum { SHARE_ONE = 1024, SHARE_MIN = 32, SHARE_MAX = 992, SHARE_FIRST = 102 };
+
+int smmap__evict_init(smmap__evict *evict)
+{
+	evict->probation_target = SHARE_FIRST;
+	atomic_init(&evict->clock, 1);
+	return -pthread_mutex_init(&evict->lock, NULL);
+}
+
+void smmap__evict_destroy(smmap__evict *evict)
+{
+	assert(evict->probation.count == 0 && evict->main.count == 0);
+	pthread_mutex_destroy(&evict->lock);
+}
+
+/* ---- lists; all under the lock ---- */
+
+static void push(smmap__list *list, const smmap__directory *directory, smmap__region region)
+{
+	smmap__link link = smmap__region_link(region);
+	*smmap__region_next(region) = 0;
+	if (list->tail != 0)
+		*smmap__region_next(smmap__link_region(directory, list->tail)) = link;
+	else
+		list->head = link;
+	list->tail = link;
+	list->count++;
+}
+
+static smmap__region pop(smmap__list *list, const smmap__directory *directory)
+{
+	smmap__region region = smmap__link_region(directory, list->head);
+	list->head = *smmap__region_next(region);
+	if (list->head == 0)
+		list->tail = 0;
+	list->count--;
+	return region;
+}
+
+static uint64_t linked(const smmap__evict *evict)
+{
+	return evict->probation.count + evict->main.count;
+}
+
+static bool replace_word(smmap__region region, uint64_t *word, uint64_t by)
+{
+	return atomic_compare_exchange_weak_explicit(smmap__region_word(region), word, by, memory_order_acq_rel,
+	                                             memory_order_acquire);
+}
+
+/* ---- what happens to the region at the head ---- */
+
+enum fate { TO_MAIN, TO_SAME, TAKEN_OFF, EVICTED, WAS_EMPTY };
+
+static enum fate decide_locked(smmap__evict *evict, smmap__region region)
+{
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	for (;;) {
+		uint64_t next;
+		enum fate fate;
+		switch (smmap__word_state(word)) {
+		case SMMAP__EMPTY:
+			next = word & ~SMMAP__LINKED;
+			fate = WAS_EMPTY;
+			break;
+		case SMMAP__MAPPED:
+			if (smmap__word_pins(word) != 0) {
+				next = (word & ~SMMAP__LINKED) | SMMAP__PARKED;
+				fate = TAKEN_OFF;
+			} else if ((word & SMMAP__REFERENCED) != 0) {
+				next = (word & ~SMMAP__REFERENCED) | SMMAP__MAIN;
+				fate = TO_MAIN;
+			} else {
+				next = smmap__word_begin_evict(word & ~SMMAP__LINKED);
+				fate = EVICTED;
+			}
+			break;
+		default:
+			return TO_SAME; /* another thread is at work on it */
+		}
+		if (replace_word(region, &word, next)) {
+			if (fate == WAS_EMPTY)
+				atomic_fetch_sub_explicit(&evict->stale, 1, memory_order_relaxed);
+			return fate;
+		}
+	}
+}
+
+static smmap__list *next_list(smmap__evict *evict)
+{
+	if (evict->main.count == 0)
+		return &evict->probation;
+	bool probation_is_long = evict->probation.count * SHARE_ONE > evict->probation_target * linked(evict);
+	return probation_is_long ? &evict->probation : &evict->main;
+}
+
+/*
+ * A parked region is no longer named by the lists. Its reference is not the last: whoever pins it holds the file, and cannot
+ * let go of it before having linked the region again, for which it needs the lock that we hold.
+ */
+static void park(smmap__region region)
+{
+	uint64_t before = atomic_fetch_sub_explicit(&region.leaf->file->references, 1, memory_order_relaxed);
+	assert(before > 1);
+	(void)before;
+}
+
+static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__directory *directory,
+                                        smmap__region *region)
+{
+	/* Every region may be looked at twice: once to lose its bit, once to go. */
+	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0 && linked(evict) != 0; steps--) {
+		smmap__list *from = next_list(evict);
+		*region = pop(from, directory);
+		switch (decide_locked(evict, *region)) {
+		case TO_MAIN:
+			push(&evict->main, directory, *region);
+			break;
+		case TO_SAME:
+			push(from, directory, *region);
+			break;
+		case TAKEN_OFF:
+			park(*region);
+			break;
+		case EVICTED:
+			return SMMAP__VICTIM;
+		case WAS_EMPTY:
+			return SMMAP__STALE;
+		}
+	}
+	return SMMAP__NOTHING;
+}
+
+enum smmap__choice smmap__evict_choose(smmap__budget *budget, smmap__region *region)
+{
+	smmap__evict *evict = &budget->evict;
+	pthread_mutex_lock(&evict->lock);
+	enum smmap__choice choice = choose_locked(evict, &budget->shared->directory, region);
+	pthread_mutex_unlock(&evict->lock);
+	return choice;
+}
+
+bool smmap__evict_peek(smmap__budget *budget, uint64_t *word)
+{
+	smmap__evict *evict = &budget->evict;
+	const smmap__directory *directory = &budget->shared->directory;
+	pthread_mutex_lock(&evict->lock);
+	bool found = linked(evict) != 0;
+	if (found) {
+		smmap__list *list = next_list(evict);
+		smmap__region region = pop(list, directory);
+		*word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
+		push(list, directory, region);
+	}
+	pthread_mutex_unlock(&evict->lock);
+	return found;
+}
+
+/* ---- arrivals ---- */
+
+/* Takes the turn of the next region on the main list. true: it was not used, and the place is there to be had. */
+static bool main_has_place_locked(smmap__evict *evict, const smmap__directory *directory)
+{
+	if (evict->main.count == 0)
+		return true;
+	smmap__region next = smmap__link_region(directory, evict->main.head);
+	uint64_t word = atomic_load_explicit(smmap__region_word(next), memory_order_relaxed);
+	if ((word & SMMAP__REFERENCED) == 0)
+		return true;
+	atomic_fetch_and_explicit(smmap__region_word(next), ~SMMAP__REFERENCED, memory_order_relaxed);
+	(void)pop(&evict->main, directory);
+	push(&evict->main, directory, next);
+	return false;
+}
+
+static void change_share_locked(smmap__evict *evict, bool grow)
+{
+	/* One step for as many events as a hundredth of the regions: the share moves over its range within a few turns. */
+	uint64_t step = SHARE_ONE / (linked(evict) + 1) + 1;
+	if (grow && evict->probation_target + step <= SHARE_MAX)
+		evict->probation_target += step;
+	else if (!grow && evict->probation_target >= SHARE_MIN + step)
+		evict->probation_target -= step;
+}
+
+uint64_t smmap__evict_list_for(smmap__budget *budget, uint64_t word)
+{
+	smmap__evict *evict = &budget->evict;
+	uint32_t stamp = smmap__word_stamp(word);
+	if (stamp == 0)
+		return 0;
+	pthread_mutex_lock(&evict->lock);
+	uint32_t distance = atomic_load_explicit(&evict->clock, memory_order_relaxed) - stamp;
+	uint64_t capacity = linked(evict);
+	uint64_t list = 0;
+	if (distance <= capacity) {
+		change_share_locked(evict, (word & SMMAP__MAIN) == 0);
+		list = SMMAP__MAIN;
+	} else if (distance <= 4 * capacity && main_has_place_locked(evict, &budget->shared->directory)) {
+		list = SMMAP__MAIN;
+	}
+	pthread_mutex_unlock(&evict->lock);
+	return list;
+}
+
+void smmap__evict_link(smmap__budget *budget, smmap__region region)
+{
+	smmap__evict *evict = &budget->evict;
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	pthread_mutex_lock(&evict->lock);
+	bool ours = false;
+	while (smmap__word_state(word) == SMMAP__MAPPED && (word & (SMMAP__LINKED | SMMAP__PARKED)) == 0 && !ours)
+		ours = replace_word(region, &word, word | SMMAP__LINKED);
+	if (ours) {
+		smmap__file_take(region.leaf->file);
+		push((word & SMMAP__MAIN) != 0 ? &evict->main : &evict->probation, &budget->shared->directory,
+		     region);
+	}
+	pthread_mutex_unlock(&evict->lock);
+}
+
+/* ---- time and leftovers ---- */
+
+uint32_t smmap__evict_stamp(smmap__budget *budget)
+{
+	uint32_t stamp = atomic_fetch_add_explicit(&budget->evict.clock, 1, memory_order_relaxed) + 1;
+	return stamp != 0 ? stamp : 1;
+}
+
+bool smmap__evict_is_stale(smmap__budget *budget)
+{
+	smmap__evict *evict = &budget->evict;
+	uint64_t stale = atomic_load_explicit(&evict->stale, memory_order_relaxed);
+	return stale > SMMAP__LEAF_SLOTS && stale > smmap__gauge_now(&budget->handles);
+}
+
+static bool take_stale_locked(smmap__evict *evict, smmap__list *list, const smmap__directory *directory,
+                              smmap__region *region)
+{
+	for (uint64_t left = list->count; left != 0; left--) {
+		*region = pop(list, directory);
+		uint64_t word = atomic_load_explicit(smmap__region_word(*region), memory_order_acquire);
+		while (smmap__word_state(word) == SMMAP__EMPTY) {
+			if (!replace_word(*region, &word, word & ~SMMAP__LINKED))
+				continue;
+			atomic_fetch_sub_explicit(&evict->stale, 1, memory_order_relaxed);
+			return true;
+		}
+		push(list, directory, *region);
+	}
+	return false;
+}
+
+bool smmap__evict_take_stale(smmap__budget *budget, smmap__region *region)
+{
+	smmap__evict *evict = &budget->evict;
+	const smmap__directory *directory = &budget->shared->directory;
+	pthread_mutex_lock(&evict->lock);
+	bool found = take_stale_locked(evict, &evict->probation, directory, region) ||
+	             take_stale_locked(evict, &evict->main, directory, region);
+	pthread_mutex_unlock(&evict->lock);
+	return found;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A file that grows where it lies. Its last region was charged what it had; from now on it is a whole region, or the last
+ * one no longer. Nobody may map it or give it back while the size changes, since both look at the size: so it is held,
+ * BUSY where it is EMPTY, pinned where it is MAPPED.
+ */
+#include "budget/budget.h"
+
+static bool change(smmap__region region, uint64_t *word, uint64_t to)
+{
+	return atomic_compare_exchange_strong_explicit(smmap__region_word(region), word, to, memory_order_acq_rel,
+	                                               memory_order_acquire);
+}
+
+/* Whether the regions of the larger file can lie behind those that it has. */
+static bool can_lie_there(const smmap__file *file, uint64_t size)
+{
+	const smmap__os_facts *facts = &smmap__os_facts_now;
+	if (file->base == NULL || file->is_whole)
+		return false;
+	if (size <= file->stride)
+		return size <= facts->block_size || (uintptr_t)file->base % facts->block_size == 0;
+	return file->stride % facts->block_size == 0 && (uintptr_t)file->base % facts->block_size == 0;
+}
+
+/* false: another thread is at work on the region. `before` is its word. */
+static bool hold(smmap__region region, uint64_t *before)
+{
+	*before = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	for (;;) {
+		uint64_t next;
+		if (smmap__word_state(*before) == SMMAP__EMPTY)
+			next = smmap__word_begin_map(*before);
+		else if (smmap__word_state(*before) == SMMAP__MAPPED && smmap__word_can_pin(*before))
+			next = *before + SMMAP__ONE_PIN;
+		else
+			return false;
+		if (change(region, before, next))
+			return true;
+	}
+}
+
+/* Charged as a whole region from now on. */
+static void charge_whole(smmap__budget *budget, smmap__region region)
+{
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	uint64_t charged = smmap__region_charge(region, word);
+	if ((word & SMMAP__SHORT) == 0)
+		return;
+	atomic_fetch_and_explicit(smmap__region_word(region), ~SMMAP__SHORT, memory_order_acq_rel);
+	smmap__gauge_add(&budget->bytes, region.leaf->file->stride - charged);
+}
+
+static void let_go(smmap__budget *budget, smmap__region region, uint64_t before)
+{
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	bool was_mapped = smmap__word_state(before) == SMMAP__MAPPED;
+	while (
+		!change(region, &word,
+	            was_mapped ? smmap__word_unpin(word) : smmap__word_undo_map(word, smmap__word_stamp(before))))
+		;
+	if (was_mapped && smmap__word_pins(word) == 1 && (word & SMMAP__PARKED) != 0)
+		smmap__evict_link(budget, region);
+	smmap__budget_wake(budget, word);
+}
+
+bool smmap__budget_grow(smmap__budget *budget, smmap__file *file, uint64_t size)
+{
+	smmap__table_kind kind;
+	smmap__table *table = smmap__file_table(file, false, &kind);
+	smmap__region last;
+	uint64_t before;
+	if (!can_lie_there(file, size))
+		return false;
+	if (smmap__table_get(table, &kind, smmap__file_slot(file, smmap__file_size(file) - 1), &last) != 0 ||
+	    !hold(last, &before))
+		return false;
+	bool extended = smmap__file_extend(file, size) == 0;
+	if (extended) {
+		if (smmap__word_state(before) == SMMAP__MAPPED)
+			charge_whole(budget, last);
+		atomic_store_explicit(&file->size, size, memory_order_release);
+	}
+	let_go(budget, last, before);
+	return extended;
+}

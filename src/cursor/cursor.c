@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cursor/cursor.h"
+
+#include "base/arith.h"
+
+#include <string.h>
+
+/* ---- pins of a range ---- */
+
+/*
+ * Stable: the region of the first byte and that of the last, which is the next one at most. Detached: one region, or the
+ * span of two where the range crosses a border, so that it is contiguous.
+ */
+int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, uint64_t size,
+                     smmap__region pins[2], bool *missed)
+{
+	uint64_t first = smmap__file_slot(file, offset);
+	uint64_t last = smmap__file_slot(file, offset + size - 1);
+	bool span = first != last && !smmap__file_is_stable(file);
+	bool missed_last = false;
+	pins[1].leaf = NULL;
+	int code = smmap__pin(budget, file, span, first, &pins[0], missed);
+	if (code != 0 || first == last || span)
+		return code;
+	code = smmap__pin(budget, file, false, last, &pins[1], &missed_last);
+	if (code != 0)
+		smmap__unpin(budget, pins[0], 1);
+	*missed |= missed_last;
+	return code;
+}
+
+/* Whether the cursor's pins are just what the range needs. */
+static bool pins_cover(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	const smmap__leaf *leaf = cursor->pin_leaf[0];
+	if (leaf == NULL)
+		return false;
+	uint64_t first = smmap__file_slot(cursor->file, offset);
+	uint64_t last = smmap__file_slot(cursor->file, offset + size - 1);
+	uint64_t pinned = smmap__region_index(smmap__cursor_pin(cursor, 0));
+	if (first != pinned)
+		return false;
+	if (leaf->is_span || cursor->pin_leaf[1] != NULL)
+		return last == pinned + 1;
+	return last == pinned;
+}
+
+static void unpin_both(smmap_cursor *cursor)
+{
+	smmap__budget *budget = &cursor->manager->budget;
+	for (int i = 0; i < 2; i++) {
+		smmap__leaf *leaf = cursor->pin_leaf[i];
+		cursor->pin_leaf[i] = NULL;
+		if (leaf != NULL)
+			smmap__unpin(budget, (smmap__region){leaf, cursor->pin_slot[i]}, 1);
+	}
+}
+
+static void set_range(smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	cursor->data = smmap__region_at(smmap__cursor_pin(cursor, 0), offset);
+	cursor->offset = offset;
+	cursor->size = size;
+}
+
+/* ---- sequential access ---- */
+
+/* More than the system reads ahead by itself, little enough to be harmless where it was wrong. */
+#define PREFETCH_BYTES (UINT64_C(4) << 20)
+
+static bool begins_resident(const smmap__file *file, uint64_t offset)
+{
+	unsigned char resident = 0;
+	size_t page = smmap__os_facts_now.page_size;
+	return smmap__os.residency(file->base + (size_t)offset, page, &resident) == 0 && resident != 0;
+}
+
+/* A cursor that mapped two regions in a row will want the next one. */
+static void prefetch_after(smmap_cursor *cursor, uint64_t slot)
+{
+	smmap__file *file = cursor->file;
+	bool sequential = slot == cursor->last_slot + 1;
+	cursor->last_slot = slot;
+	if (!sequential || !smmap__file_is_stable(file) ||
+	    atomic_load_explicit(&file->advice, memory_order_relaxed) == SMMAP_ADVICE_RANDOM)
+		return;
+	uint64_t next = (slot + 1) * file->stride;
+	if (next >= smmap__file_size(file) || begins_resident(file, next))
+		return;
+	if (smmap__file_will_need(file, next, smmap__min(file->stride, PREFETCH_BYTES)) == 0)
+		smmap__count(&cursor->manager->shared.count.prefetches, 1);
+}
+
+/* ---- moving ---- */
+
+static int move_pins(smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	smmap__region pins[2];
+	bool missed = false;
+	/* The successor is pinned before the predecessor is let go: a failure leaves the cursor where it was. */
+	int code = smmap__pin_range(&cursor->manager->budget, cursor->file, offset, size, pins, &missed);
+	if (code != 0)
+		return code;
+	unpin_both(cursor);
+	for (int i = 0; i < 2; i++) {
+		cursor->pin_leaf[i] = pins[i].leaf;
+		cursor->pin_slot[i] = pins[i].slot;
+	}
+	if (missed)
+		prefetch_after(cursor, smmap__file_slot(cursor->file, offset + size - 1));
+	else
+		cursor->hits++;
+	return 0;
+}
+
+int64_t smmap_cursor_use_region(smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	smmap__file *file = cursor->file;
+	if (file == NULL)
+		return SMMAP_ECLOSED;
+	int code = smmap__file_error(file);
+	if (code != 0)
+		return smmap__manager_error(cursor->manager, code);
+	uint64_t file_size = smmap__file_size(file);
+	if (offset >= file_size) {
+		smmap_cursor_unuse_region(cursor);
+		return 0;
+	}
+	uint64_t window = smmap__file_window(file);
+	uint64_t offered = smmap__min(size != 0 ? smmap__min(size, window) : window, file_size - offset);
+	if (pins_cover(cursor, offset, offered))
+		cursor->hits++;
+	else
+		code = move_pins(cursor, offset, offered);
+	if (code != 0)
+		return smmap__manager_error(cursor->manager, code);
+	set_range(cursor, offset, offered);
+	return (int64_t)offered;
+}
+
+void smmap_cursor_unuse_region(smmap_cursor *cursor)
+{
+	cursor->data = NULL;
+	cursor->offset = 0;
+	cursor->size = 0;
+	if (cursor->manager != NULL)
+		unpin_both(cursor);
+}
+
+/* ---- life ---- */
+
+void smmap__cursor_flush(smmap_cursor *cursor)
+{
+	smmap__counters *count = &cursor->manager->shared.count;
+	if (cursor->hits != 0)
+		smmap__count(&count->hits, cursor->hits);
+	if (cursor->copied != 0)
+		smmap__count(&count->copied, cursor->copied);
+	cursor->hits = 0;
+	cursor->copied = 0;
+}
+
+void smmap_cursor_close(smmap_cursor *cursor)
+{
+	if (cursor->file != NULL) {
+		smmap__cursor_end_read(cursor);
+		smmap_cursor_unuse_region(cursor);
+		smmap__cursor_flush(cursor);
+		smmap__manager_let_go(cursor->manager, cursor->file);
+		smmap__name_give(cursor->name, &cursor->manager->shared.memory);
+	}
+	memset(cursor, 0, sizeof *cursor);
+}
+
+void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__name *name, int flags,
+                        smmap__file *file)
+{
+	smmap_cursor_close(cursor);
+	cursor->manager = manager;
+	cursor->name = name;
+	cursor->file = file;
+	cursor->flags = flags;
+	cursor->last_slot = UINT64_MAX - 1;
+}
+
+static int open_named(smmap_cursor *cursor, smmap_manager *manager, const char *path, int descriptor,
+                      int flags)
+{
+	smmap__file *file;
+	smmap__name *name = smmap__name_new(&manager->shared.memory, path, descriptor);
+	int code = name != NULL ? smmap__manager_hold(manager, name, flags, &file) : SMMAP_ENOMEM;
+	if (code == 0)
+		smmap__cursor_bind(cursor, manager, name, flags, file);
+	else
+		smmap__name_give(name, &manager->shared.memory);
+	return smmap__manager_error(manager, code);
+}
+
+int smmap_cursor_open(smmap_cursor *cursor, smmap_manager *manager, const char *path, int flags)
+{
+	if (path == NULL || !smmap__os_may_open_with(flags))
+		return smmap__manager_error(manager, SMMAP_EINVAL);
+	return open_named(cursor, manager, path, -1, flags);
+}
+
+int smmap_cursor_open_fd(smmap_cursor *cursor, smmap_manager *manager, int fd)
+{
+	if (fd < 0)
+		return smmap__manager_error(manager, SMMAP_EBADF);
+	return open_named(cursor, manager, NULL, fd, 0);
+}
+
+/* Pins for `to` what `from` has pinned. */
+static int copy_pins(smmap_cursor *to, const smmap_cursor *from)
+{
+	smmap__budget *budget = &from->manager->budget;
+	int code = 0;
+	for (int i = 0; i < 2 && code == 0; i++) {
+		if (from->pin_leaf[i] == NULL)
+			continue;
+		code = smmap__pin_again(smmap__cursor_pin(from, i), 1);
+		if (code != 0)
+			break;
+		to->pin_leaf[i] = from->pin_leaf[i];
+		to->pin_slot[i] = from->pin_slot[i];
+	}
+	if (code != 0 && to->pin_leaf[0] != NULL)
+		smmap__unpin(budget, smmap__cursor_pin(to, 0), 1);
+	return code;
+}
+
+int smmap_cursor_assign(smmap_cursor *to, const smmap_cursor *from)
+{
+	smmap_cursor copy = SMMAP_CURSOR_INIT;
+	if (to == from)
+		return 0;
+	if (from->file != NULL) {
+		int code = copy_pins(&copy, from);
+		if (code != 0)
+			return smmap__manager_error(from->manager, code);
+		smmap__manager_hold_again(from->file);
+		copy.manager = from->manager;
+		copy.name = smmap__name_take(from->name);
+		copy.file = from->file;
+		copy.flags = from->flags;
+		copy.data = from->data;
+		copy.offset = from->offset;
+		copy.size = from->size;
+		copy.last_slot = from->last_slot;
+	}
+	smmap_cursor_close(to);
+	*to = copy;
+	return 0;
+}
+
+/* ---- questions ---- */
+
+uint64_t smmap_cursor_file_size(const smmap_cursor *cursor)
+{
+	return cursor->file != NULL ? smmap__file_size(cursor->file) : 0;
+}
+
+const char *smmap_cursor_path(const smmap_cursor *cursor)
+{
+	return cursor->name != NULL && smmap__name_is_path(cursor->name) ? cursor->name->path : NULL;
+}
+
+int smmap_cursor_fd(const smmap_cursor *cursor)
+{
+	if (cursor->name == NULL)
+		return SMMAP_ECLOSED;
+	return smmap__name_is_path(cursor->name) ? SMMAP_EINVAL : cursor->name->descriptor;
+}
+
+int smmap_cursor_map(const smmap_cursor *cursor, const unsigned char **data, smmap_window *window)
+{
+	if (cursor->size == 0)
+		return SMMAP_ECLOSED;
+	smmap__region first = smmap__cursor_pin(cursor, 0);
+	smmap__region last = cursor->pin_leaf[1] != NULL ? smmap__cursor_pin(cursor, 1) : first;
+	bool is_short;
+	uint64_t begin = smmap__region_begin(first);
+	uint64_t end = smmap__region_begin(last) + smmap__region_length(last, &is_short);
+	*data = smmap__region_at(first, begin);
+	*window = (smmap_window){begin, end - begin};
+	return 0;
+}
+
+int smmap_cursor_error(smmap_cursor *cursor, uint64_t *offset)
+{
+	if (cursor->file == NULL)
+		return SMMAP_ECLOSED;
+	int code = smmap__file_error(cursor->file);
+	if (code != 0 && offset != NULL)
+		*offset = atomic_load_explicit(&cursor->file->faults.first_end, memory_order_relaxed) - 1;
+	return code;
+}
+
+int smmap_cursor_status(const smmap_cursor *cursor, smmap_file_status *status)
+{
+	const smmap__file *file = cursor->file;
+	if (file == NULL)
+		return SMMAP_ECLOSED;
+	pthread_mutex_lock(&cursor->manager->files_lock);
+	*status = (smmap_file_status){
+		.size = smmap__file_size(file),
+		.device = file->device,
+		.inode = file->inode,
+		.mtime_ns = file->mtime_ns,
+		.ctime_ns = file->ctime_ns,
+		.window_size = file->is_whole ? smmap__file_size(file) : file->stride,
+		.regions = atomic_load_explicit(&file->mapped, memory_order_relaxed),
+		.generation = file->generation,
+		.placement = file->placement,
+		.backing = file->backing,
+		.open_flags = file->open_flags,
+		.stale = atomic_load_explicit(&file->stale, memory_order_relaxed),
+	};
+	pthread_mutex_unlock(&cursor->manager->files_lock);
+	return 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Copying reads.
+ *
+ *   region MAPPED, stable:    look, copy, look again: no pin, no write that others see but a bit that is not set yet
+ *   region MAPPED, detached:  pin (kept until another region is read), copy
+ *   region cold:              pread through the cached descriptor; mapped once it proves worth it
+ *
+ * What is worth it. Mapping a region costs about five small preads, and the pages that are then touched cost a fault each;
+ * copying from it costs a tenth of a pread. So a region is mapped when access is sequential, or when it has been read a few
+ * times and there is room; where there is none, when it is hotter than the region that would have to go (the admission rule
+ * of TinyLFU: Einziger, Friedman and Manes, ACM TOS 2017). Heat is a small count in the state word, raised by one read in
+ * HEAT_SAMPLE, halved as time goes on; time is the number of such samples.
+ *
+ * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
+ */
+#include "cursor/cursor.h"
+
+#include "base/arith.h"
+
+#include <string.h>
+
+enum {
+	HEAT_SAMPLE = 8,     /* one read in so many raises the heat */
+	HEAT_TO_MAP = 1,     /* with room to spare */
+	HEAT_TO_COMPETE = 2, /* without */
+	HEAT_MAX = 255,
+	SAMPLES_PER_EPOCH = 16 /* times the number of mapped regions */
+};
+
+/* So much in a row is sequential access. */
+#define RUN_BYTES (UINT64_C(64) << 10)
+
+/* ---- heat ---- */
+
+/* Heat as of now: halved for each epoch that has passed. */
+static unsigned heat_now(uint64_t word, uint64_t epoch)
+{
+	unsigned heat = (unsigned)((word & SMMAP__HEAT_MASK) >> SMMAP__HEAT_SHIFT);
+	unsigned passed =
+		((unsigned)epoch - (unsigned)((word & SMMAP__EPOCH_MASK) >> SMMAP__EPOCH_SHIFT)) & 0xffff;
+	return passed < 8 ? heat >> passed : 0;
+}
+
+static uint64_t with_heat(uint64_t word, unsigned heat, uint64_t epoch)
+{
+	word &= ~(SMMAP__HEAT_MASK | SMMAP__EPOCH_MASK);
+	return word | (uint64_t)heat << SMMAP__HEAT_SHIFT | (epoch & 0xffff) << SMMAP__EPOCH_SHIFT;
+}
+
+/* One sample more; lost where another thread changes the word at the same time. Returns the heat. */
+static unsigned raise_heat(smmap__region region, uint64_t epoch)
+{
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
+	unsigned heat = heat_now(word, epoch);
+	if (heat < HEAT_MAX)
+		heat++;
+	atomic_compare_exchange_strong_explicit(smmap__region_word(region), &word, with_heat(word, heat, epoch),
+	                                        memory_order_relaxed, memory_order_relaxed);
+	return heat;
+}
+
+/* Whether this read is a sample. */
+static bool is_sample(smmap_cursor *cursor)
+{
+	return cursor->tick++ % HEAT_SAMPLE == 0;
+}
+
+static uint64_t next_epoch(smmap__budget *budget)
+{
+	uint64_t samples = atomic_fetch_add_explicit(&budget->heat_samples, 1, memory_order_relaxed);
+	uint64_t length = (smmap__gauge_now(&budget->handles) + 1) * SAMPLES_PER_EPOCH;
+	uint64_t since = atomic_load_explicit(&budget->heat_epoch_begin, memory_order_relaxed);
+	if (samples - since > length && samples > since &&
+	    atomic_compare_exchange_strong_explicit(&budget->heat_epoch_begin, &since, samples,
+	                                            memory_order_relaxed, memory_order_relaxed))
+		atomic_fetch_add_explicit(&budget->heat_epoch, 1, memory_order_relaxed);
+	return atomic_load_explicit(&budget->heat_epoch, memory_order_relaxed);
+}
+
+/* ---- mapped regions ---- */
+
+static void mark_referenced(smmap__region region, uint64_t word)
+{
+	if ((word & SMMAP__REFERENCED) == 0)
+		atomic_fetch_or_explicit(smmap__region_word(region), SMMAP__REFERENCED, memory_order_relaxed);
+}
+
+/*
+ * The region was given back while we copied from it: our own faults may have made pages of it resident again that nobody
+ * is charged for. One page fault maps no more than a block.
+ */
+static void give_pages_back(smmap__region region, uint64_t offset, uint64_t size)
+{
+	const smmap__file *file = region.leaf->file;
+	uint64_t block = smmap__max(smmap__os_facts_now.block_size, smmap__os_facts_now.granularity);
+	uint64_t begin = smmap__max(smmap__align_down(offset, block), smmap__region_begin(region));
+	uint64_t end = smmap__min(smmap__align_up(offset + size, block),
+	                          atomic_load_explicit(&file->map_length, memory_order_relaxed));
+	(void)smmap__os.zap(file->base + (size_t)begin, (size_t)(end - begin));
+}
+
+static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
+{
+	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	if (smmap__word_state(word) != SMMAP__MAPPED)
+		return false;
+	memcpy(to, smmap__region_at(region, offset), size);
+	mark_referenced(region, word);
+	word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
+	if (smmap__word_state(word) == SMMAP__EMPTY)
+		give_pages_back(region, offset, size);
+	if (is_sample(cursor))
+		raise_heat(region, next_epoch(&cursor->manager->budget));
+	return true;
+}
+
+void smmap__cursor_end_read(smmap_cursor *cursor)
+{
+	if (cursor->read_pinned) {
+		smmap__region region = {cursor->read_leaf, cursor->read_pinned - 1};
+		cursor->read_pinned = 0;
+		smmap__unpin(&cursor->manager->budget, region, 1);
+	}
+	cursor->read_leaf = NULL;
+}
+
+static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
+{
+	if (!cursor->read_pinned) {
+		if (!smmap__pin_mapped(region))
+			return false;
+		cursor->read_pinned = region.slot + 1;
+	}
+	memcpy(to, smmap__region_at(region, offset), size);
+	if (is_sample(cursor))
+		raise_heat(region, next_epoch(&cursor->manager->budget));
+	return true;
+}
+
+static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
+{
+	return region.leaf->detached ? copy_detached(cursor, region, offset, to, size)
+	                             : copy_stable(cursor, region, offset, to, size);
+}
+
+/* ---- cold regions ---- */
+
+/* The region that `offset` lies in, remembered from the last read or looked up; false when it was never touched. */
+static bool find_region(smmap_cursor *cursor, uint64_t index, smmap__region *region)
+{
+	if (cursor->read_leaf != NULL && cursor->read_index == index) {
+		*region = (smmap__region){cursor->read_leaf, (uint32_t)(index - cursor->read_leaf->first)};
+		return true;
+	}
+	smmap__cursor_end_read(cursor);
+	if (!smmap__table_find(&cursor->file->regions, index, region))
+		return false;
+	cursor->read_leaf = region->leaf;
+	cursor->read_index = index;
+	return true;
+}
+
+/* The same, made where it is not there. */
+static bool get_region(smmap_cursor *cursor, uint64_t index, smmap__region *region)
+{
+	smmap__table_kind kind;
+	smmap__table *table = smmap__file_table(cursor->file, false, &kind);
+	return find_region(cursor, index, region) || smmap__table_get(table, &kind, index, region) == 0;
+}
+
+static bool has_room(const smmap__budget *budget, uint64_t length)
+{
+	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
+	return length <= max && smmap__gauge_now(&budget->bytes) <= max - length &&
+	       smmap__gauge_now(&budget->handles) <
+	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+}
+
+/* Whether the region is hotter, by a clear step, than what would have to go for it. */
+static bool beats_victim(smmap__budget *budget, unsigned heat, uint64_t epoch)
+{
+	uint64_t word;
+	if (!smmap__evict_peek(budget, &word))
+		return false;
+	unsigned other = heat_now(word, epoch);
+	return heat > other + 1 + other / 2;
+}
+
+static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
+{
+	smmap__budget *budget = &cursor->manager->budget;
+	bool is_short;
+	uint64_t epoch = next_epoch(budget);
+	unsigned heat = raise_heat(region, epoch);
+	if (heat < HEAT_TO_MAP)
+		return false;
+	if (has_room(budget, smmap__region_length(region, &is_short)))
+		return true;
+	return heat >= HEAT_TO_COMPETE && beats_victim(budget, heat, epoch);
+}
+
+static bool is_sequential(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	return offset == cursor->read_next && cursor->run + size >= RUN_BYTES;
+}
+
+/* Maps a cold region where that is worth it. */
+static bool warm(smmap_cursor *cursor, uint64_t index, uint64_t offset, uint64_t size)
+{
+	smmap__region region;
+	/* What is in memory anyway is not read twice. */
+	bool must = cursor->file->backing == SMMAP_BACKING_MEMORY;
+	bool sequential = is_sequential(cursor, offset, size);
+	bool sample = is_sample(cursor);
+	if (!must && !sequential && !sample)
+		return false;
+	if (!get_region(cursor, index, &region))
+		return false;
+	if (!must && !sequential && !is_worth_mapping(cursor, region))
+		return false;
+	return smmap__map_if_room(&cursor->manager->budget, cursor->file, index, region);
+}
+
+static int64_t read_cold(smmap_cursor *cursor, uint64_t offset, void *to, size_t size)
+{
+	smmap__file *file = cursor->file;
+	smmap__counters *count = &cursor->manager->shared.count;
+	int64_t n = smmap__file_read(file, offset, to, size);
+	if (n == 0)
+		return SMMAP_ETRUNCATED;
+	if (n > 0) {
+		smmap__count(&count->preads, 1);
+		smmap__count(&count->pread_bytes, (uint64_t)n);
+		smmap__file_trace(file, SMMAP_EVENT_READ, offset, (uint64_t)n);
+	}
+	return n;
+}
+
+/* ---- one piece: within one region ---- */
+
+static bool is_sound(const smmap_cursor *cursor)
+{
+	return smmap__fault_count(&cursor->file->faults) == 0;
+}
+
+static bool copy_piece(smmap_cursor *cursor, uint64_t index, uint64_t offset, void *to, size_t size)
+{
+	smmap__region region;
+	if (!is_sound(cursor))
+		return false;
+	bool copied = find_region(cursor, index, &region) && copy_mapped(cursor, region, offset, to, size);
+	if (!copied && warm(cursor, index, offset, size))
+		copied = find_region(cursor, index, &region) && copy_mapped(cursor, region, offset, to, size);
+	/* A fault while we copied: the bytes may be the guard's zeros. */
+	return copied && is_sound(cursor);
+}
+
+static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+{
+	smmap__file *file = cursor->file;
+	uint64_t index = smmap__file_slot(file, offset);
+	uint64_t piece = smmap__min(size, (index + 1) * file->stride - offset);
+	if (!copy_piece(cursor, index, offset, to, (size_t)piece))
+		return read_cold(cursor, offset, to, (size_t)piece);
+	cursor->copied += piece;
+	return (int64_t)piece;
+}
+
+/* ---- all of it ---- */
+
+static void note_run(smmap_cursor *cursor, uint64_t offset, uint64_t done)
+{
+	cursor->run = offset == cursor->read_next ? smmap__add_saturating(cursor->run, done) : done;
+	cursor->read_next = offset + done;
+}
+
+int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+{
+	smmap__file *file = cursor->file;
+	if (file == NULL)
+		return SMMAP_ECLOSED;
+	uint64_t file_size = smmap__file_size(file);
+	if (offset >= file_size || size == 0)
+		return 0;
+	uint64_t wanted = smmap__min(smmap__min(size, file_size - offset), PTRDIFF_MAX);
+	uint64_t done = 0;
+	while (done < wanted) {
+		int64_t n = read_piece(cursor, offset + done, (unsigned char *)to + done, wanted - done);
+		if (n < 0 && done == 0)
+			return smmap__manager_error(cursor->manager, (int)n);
+		if (n < 0)
+			break;
+		done += (uint64_t)n;
+	}
+	note_run(cursor, offset, done);
+	return (int64_t)done;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Views: bytes without a copy that outlive the moves of the cursor or buffer they came from. */
+#include "cursor/cursor.h"
+
+#include "base/arith.h"
+
+#include <string.h>
+
+static void fill(smmap_view *view, smmap_manager *manager, smmap__file *file, const unsigned char *data,
+                 uint64_t size)
+{
+	smmap__manager_hold_again(file);
+	memset(view, 0, sizeof *view);
+	view->manager = manager;
+	view->file = file;
+	view->data = data;
+	view->size = size;
+}
+
+/* Within one window: pinned, inside the budget. */
+static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                       uint64_t size)
+{
+	smmap__region pins[2];
+	bool missed = false;
+	int code = smmap__pin_range(&manager->budget, file, offset, size, pins, &missed);
+	if (code != 0)
+		return code;
+	fill(view, manager, file, smmap__region_at(pins[0], offset), size);
+	for (int i = 0; i < 2; i++) {
+		view->pin_leaf[i] = pins[i].leaf;
+		view->pin_slot[i] = pins[i].slot;
+	}
+	return 0;
+}
+
+/* Longer, stable: the bytes lie there already. */
+static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                          uint64_t size)
+{
+	fill(view, manager, file, file->base + (size_t)offset, size);
+	view->exported = size;
+}
+
+/* Longer, detached: a mapping of its own. */
+static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
+                       uint64_t size)
+{
+	smmap__descriptor descriptor;
+	void *address;
+	smmap__guard_slot guard;
+	uint64_t begin = smmap__align_down(offset, smmap__os_facts_now.granularity);
+	uint64_t length = smmap__align_up(offset + size - begin, smmap__os_facts_now.granularity);
+	int how = file->backing == SMMAP_BACKING_PRIVATE ? SMMAP__MAP_PRIVATE : 0;
+	if (length > SIZE_MAX / 2)
+		return SMMAP_ENOMEM;
+	int code = smmap__descriptor_take(file, &descriptor);
+	if (code != 0)
+		return code;
+	do
+		code = smmap__os.map(descriptor.number, begin, (size_t)length, 0, how, &address);
+	while (smmap__os_is_pressure(code) && smmap__budget_evict_one(&manager->budget));
+	smmap__descriptor_give(file, descriptor);
+	if (code != 0)
+		return code;
+	code = smmap__guard_add(address, (size_t)length, begin, &file->faults, &guard);
+	if (code != 0) {
+		(void)smmap__os.unmap(address, (size_t)length);
+		return code;
+	}
+	smmap__gauge_add(&manager->shared.mappings, 1);
+	smmap__count(&manager->shared.count.maps, 1);
+	fill(view, manager, file, (unsigned char *)address + (size_t)(offset - begin), size);
+	view->mapped = address;
+	view->mapped_size = length;
+	view->exported = size;
+	view->guard = guard;
+	return 0;
+}
+
+static int view_range(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size)
+{
+	smmap__file *file = cursor->file;
+	smmap_manager *manager = cursor->manager;
+	int code = smmap__file_error(file);
+	if (code != 0)
+		return code;
+	if (size <= smmap__file_window(file))
+		return view_pinned(view, manager, file, offset, size);
+	if (file->backing == SMMAP_BACKING_MEMORY)
+		return SMMAP_ENOTSUP;
+	if (smmap__file_is_stable(file))
+		view_in_place(view, manager, file, offset, size);
+	else
+		code = view_mapped(view, manager, file, offset, size);
+	if (code == 0)
+		atomic_fetch_add_explicit(&manager->exported_bytes, size, memory_order_relaxed);
+	return code;
+}
+
+int smmap_cursor_view(smmap_view *view, const smmap_cursor *cursor)
+{
+	if (cursor->size == 0)
+		return SMMAP_ECLOSED;
+	return smmap__manager_error(cursor->manager, view_range(view, cursor, cursor->offset, cursor->size));
+}
+
+int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t start, int64_t stop)
+{
+	uint64_t first;
+	if (buffer->size == 0)
+		return SMMAP_ECLOSED;
+	uint64_t size = smmap_buffer_clip(buffer, start, stop, &first);
+	if (size == 0) {
+		fill(view, buffer->cursor.manager, buffer->cursor.file, buffer->cursor.data, 0);
+		return 0;
+	}
+	return smmap__manager_error(buffer->cursor.manager,
+	                            view_range(view, &buffer->cursor, buffer->begin + first, size));
+}
+
+static void unmap_view(const smmap_view *view)
+{
+	smmap__shared *shared = &view->manager->shared;
+	smmap__guard_remove(view->guard);
+	(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
+	smmap__gauge_sub(&shared->mappings, 1);
+	smmap__count(&shared->count.unmaps, 1);
+}
+
+void smmap_view_release(smmap_view *view)
+{
+	if (view->file != NULL) {
+		for (int i = 0; i < 2; i++)
+			if (view->pin_leaf[i] != NULL)
+				smmap__unpin(&view->manager->budget, (smmap__region){view->pin_leaf[i], view->pin_slot[i]},
+				             1);
+		if (view->mapped != NULL)
+			unmap_view(view);
+		atomic_fetch_sub_explicit(&view->manager->exported_bytes, view->exported, memory_order_relaxed);
+		smmap__manager_let_go(view->manager, view->file);
+	}
+	memset(view, 0, sizeof *view);
+}

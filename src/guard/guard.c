@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "guard/guard.h"
+
+#include "base/arith.h"
+#include "os/os.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
+/*
+ * One range. The handler may read it while it is being changed for another range, so it is a sequence lock: `sequence`
+ * is odd while the fields change, and every field is atomic.
+ */
+typedef struct range {
+	_Atomic uint32_t sequence;
+	_Atomic uint32_t next_free; /* slot; under `lock` */
+	_Atomic uintptr_t begin;
+	_Atomic uintptr_t end; /* 0: the slot is free */
+	_Atomic uint64_t offset;
+	_Atomic(smmap__fault_log *) log;
+} range;
+
+/*
+ * Slots live in segments that double in size and never move or go away: segment k holds FIRST << k slots. Slot
+ * numbers begin at 1.
+ */
+enum { FIRST = 64, SEGMENTS = 26, FAULTS_BEFORE_THE_REST = 8 };
+
+static _Atomic(range *) segments[SEGMENTS];
+static _Atomic uint32_t used;        /* slots that were ever used */
+static smmap__guard_slot first_free; /* under `lock` */
+static _Atomic uint64_t range_count;
+static int enabled; /* under `lock` */
+static _Atomic int enabled_now;
+static _Atomic uint64_t faults;
+static _Atomic uint64_t rearms;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static unsigned segment_of(uint32_t index, uint32_t *within)
+{
+	unsigned k = 0;
+	uint32_t size = FIRST;
+	while (index >= size) {
+		index -= size;
+		size <<= 1;
+		k++;
+	}
+	*within = index;
+	return k;
+}
+
+static range *range_at(smmap__guard_slot slot)
+{
+	uint32_t within;
+	unsigned k = segment_of(slot - 1, &within);
+	return &atomic_load_explicit(&segments[k], memory_order_acquire)[within];
+}
+
+/* ---- inside the handler ---- */
+
+typedef struct hit {
+	uintptr_t begin;
+	uintptr_t end;
+	uint64_t offset;
+	smmap__fault_log *log;
+} hit;
+
+static bool read_range(range *r, uintptr_t address, hit *found)
+{
+	uint32_t before = atomic_load_explicit(&r->sequence, memory_order_acquire);
+	found->begin = atomic_load_explicit(&r->begin, memory_order_acquire);
+	found->end = atomic_load_explicit(&r->end, memory_order_acquire);
+	found->offset = atomic_load_explicit(&r->offset, memory_order_acquire);
+	found->log = atomic_load_explicit(&r->log, memory_order_acquire);
+	uint32_t after = atomic_load_explicit(&r->sequence, memory_order_relaxed);
+	/* A range under change is not the one that is being read: that one is held by its reader. */
+	return before == after && (before & 1) == 0 && address >= found->begin && address < found->end;
+}
+
+static bool find_range(uintptr_t address, hit *found)
+{
+	uint32_t left = atomic_load_explicit(&used, memory_order_acquire);
+	for (unsigned k = 0; left != 0; k++) {
+		range *segment = atomic_load_explicit(&segments[k], memory_order_acquire);
+		uint32_t size = (uint32_t)FIRST << k;
+		uint32_t n = left < size ? left : size;
+		for (uint32_t i = 0; i < n; i++)
+			if (read_range(&segment[i], address, found))
+				return true;
+		left -= n;
+	}
+	return false;
+}
+
+static void note_fault(smmap__fault_log *log, uint64_t offset)
+{
+	uint64_t none = 0;
+	atomic_compare_exchange_strong_explicit(&log->first_end, &none, offset + 1, memory_order_relaxed,
+	                                        memory_order_relaxed);
+	atomic_fetch_add_explicit(&log->count, 1, memory_order_release);
+	atomic_fetch_add_explicit(&faults, 1, memory_order_relaxed);
+}
+
+/*
+ * One page at first. A file that goes on failing has the whole rest of its range replaced at once, which is one
+ * mapping however many pages fail; so too when the mappings run short.
+ */
+static bool handle_fault(void *address)
+{
+	hit found;
+	size_t page = smmap__os_facts_now.granularity;
+	uintptr_t at = (uintptr_t)address & ~(uintptr_t)(page - 1);
+	if (!find_range((uintptr_t)address, &found))
+		return false;
+	uint32_t before = atomic_load_explicit(&found.log->count, memory_order_relaxed);
+	bool one_page = before + 1 < FAULTS_BEFORE_THE_REST && smmap__os_patch((void *)at, page);
+	if (!one_page && !smmap__os_patch((void *)at, found.end - at))
+		return false;
+	note_fault(found.log, found.offset + (at - found.begin));
+	return true;
+}
+
+/* ---- the register ---- */
+
+/* A slot that nobody uses, or 0 when there is no memory. */
+static smmap__guard_slot take_slot_locked(void)
+{
+	if (first_free != 0) {
+		smmap__guard_slot slot = first_free;
+		first_free = atomic_load_explicit(&range_at(slot)->next_free, memory_order_relaxed);
+		return slot;
+	}
+	uint32_t index = atomic_load_explicit(&used, memory_order_relaxed);
+	uint32_t within;
+	unsigned k = segment_of(index, &within);
+	if (k >= SEGMENTS)
+		return 0;
+	if (atomic_load_explicit(&segments[k], memory_order_relaxed) == NULL) {
+		size_t size = sizeof(range) * ((size_t)FIRST << k);
+		range *segment = smmap__os.allocate(size);
+		if (segment == NULL)
+			return 0;
+		memset(segment, 0, size);
+		atomic_store_explicit(&segments[k], segment, memory_order_release);
+	}
+	atomic_store_explicit(&used, index + 1, memory_order_release);
+	return index + 1;
+}
+
+static void write_range(range *r, uintptr_t begin, uintptr_t end, uint64_t offset, smmap__fault_log *log)
+{
+	uint32_t sequence = atomic_load_explicit(&r->sequence, memory_order_relaxed);
+	atomic_store_explicit(&r->sequence, sequence + 1, memory_order_relaxed);
+	/* Release on each field: whoever sees one of them sees that the sequence had become odd. */
+	atomic_store_explicit(&r->begin, begin, memory_order_release);
+	atomic_store_explicit(&r->end, end, memory_order_release);
+	atomic_store_explicit(&r->offset, offset, memory_order_release);
+	atomic_store_explicit(&r->log, log, memory_order_release);
+	atomic_store_explicit(&r->sequence, sequence + 2, memory_order_release);
+}
+
+/* An empty register holds no memory: nothing stays behind when the last manager is freed. */
+static void free_segments_locked(void)
+{
+	if (atomic_load_explicit(&enabled_now, memory_order_relaxed) != 0)
+		return; /* the handler may be walking them */
+	atomic_store_explicit(&used, 0, memory_order_release);
+	first_free = 0;
+	for (unsigned k = 0; k < SEGMENTS; k++) {
+		range *segment = atomic_exchange_explicit(&segments[k], NULL, memory_order_acq_rel);
+		if (segment != NULL)
+			smmap__os.deallocate(segment);
+	}
+}
+
+int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap__fault_log *log,
+                     smmap__guard_slot *slot)
+{
+	pthread_mutex_lock(&lock);
+	smmap__guard_slot taken = take_slot_locked();
+	if (taken != 0) {
+		write_range(range_at(taken), (uintptr_t)address, (uintptr_t)address + length, offset, log);
+		atomic_fetch_add_explicit(&range_count, 1, memory_order_relaxed);
+		*slot = taken;
+	}
+	pthread_mutex_unlock(&lock);
+	return taken != 0 ? 0 : SMMAP_ENOMEM;
+}
+
+void smmap__guard_remove(smmap__guard_slot slot)
+{
+	pthread_mutex_lock(&lock);
+	range *r = range_at(slot);
+	assert(atomic_load_explicit(&r->end, memory_order_relaxed) != 0);
+	write_range(r, 0, 0, 0, NULL);
+	atomic_store_explicit(&r->next_free, first_free, memory_order_relaxed);
+	first_free = slot;
+	if (atomic_fetch_sub_explicit(&range_count, 1, memory_order_relaxed) == 1)
+		free_segments_locked();
+	pthread_mutex_unlock(&lock);
+}
+
+void smmap__guard_tend(void)
+{
+	if (atomic_load_explicit(&enabled_now, memory_order_relaxed) == 0)
+		return;
+	if (smmap__os_trap_rearm())
+		atomic_fetch_add_explicit(&rearms, 1, memory_order_relaxed);
+	smmap__os_hold_spares(true);
+}
+
+void smmap__guard_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void smmap__guard_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- public ---- */
+
+int smmap_guard_enable(void)
+{
+	smmap__os_init();
+	pthread_mutex_lock(&lock);
+	int code = enabled == 0 ? smmap__os_trap_install(handle_fault) : 0;
+	if (code == 0) {
+		enabled++;
+		atomic_store_explicit(&enabled_now, enabled, memory_order_relaxed);
+		smmap__os_hold_spares(true);
+	}
+	pthread_mutex_unlock(&lock);
+	return code;
+}
+
+int smmap_guard_disable(void)
+{
+	pthread_mutex_lock(&lock);
+	int code = enabled > 0 ? 0 : SMMAP_EINVAL;
+	if (code == 0 && --enabled == 0) {
+		smmap__os_trap_remove();
+		smmap__os_hold_spares(false);
+	}
+	atomic_store_explicit(&enabled_now, enabled, memory_order_relaxed);
+	if (atomic_load_explicit(&range_count, memory_order_relaxed) == 0)
+		free_segments_locked();
+	pthread_mutex_unlock(&lock);
+	return code;
+}
+
+void smmap_guard_status(smmap_guard_info *info)
+{
+	*info = (smmap_guard_info){
+		.enabled = atomic_load_explicit(&enabled_now, memory_order_relaxed),
+		.on_top = smmap__os_trap_is_on_top(),
+		.faults = atomic_load_explicit(&faults, memory_order_relaxed),
+		.passed = smmap__os_trap_passed(),
+		.rearms = atomic_load_explicit(&rearms, memory_order_relaxed),
+		.ranges = atomic_load_explicit(&range_count, memory_order_relaxed),
+	};
+}

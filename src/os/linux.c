@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The os layer on Linux (glibc and musl): the table of calls and the facts. */
+#include "os/os.h"
+
+#include "base/arith.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+/* The table entries are called through function pointers, so that libc's own functions need a wrapper. */
+static void *os_allocate(size_t size)
+{
+	return malloc(size);
+}
+
+static void os_deallocate(void *block)
+{
+	free(block);
+}
+
+static int os_open(const char *path, int flags, int *descriptor)
+{
+	int fd;
+	do
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return -errno;
+	*descriptor = fd;
+	return 0;
+}
+
+static int os_duplicate(int descriptor, int *copy)
+{
+	int flags = fcntl(descriptor, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0)
+		return SMMAP_EBADF;
+	int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return errno == EINVAL ? SMMAP_EMFILE : -errno;
+	*copy = fd;
+	return 0;
+}
+
+static void os_close(int descriptor)
+{
+	/* Linux has let go of the descriptor even when close reports an interruption: never repeat it. */
+	(void)close(descriptor);
+}
+
+static int type_of(const struct stat *st)
+{
+	if (S_ISREG(st->st_mode))
+		return SMMAP__REGULAR;
+	if (S_ISDIR(st->st_mode))
+		return SMMAP__DIRECTORY;
+	if (S_ISBLK(st->st_mode))
+		return SMMAP__BLOCK_DEVICE;
+	return SMMAP__OTHER;
+}
+
+static int64_t nanoseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void fill_identity(smmap__identity *identity, const struct stat *st)
+{
+	identity->device = (uint64_t)st->st_dev;
+	identity->inode = (uint64_t)st->st_ino;
+	identity->size = (uint64_t)st->st_size;
+	identity->mtime_ns = nanoseconds(st->st_mtim);
+	identity->ctime_ns = nanoseconds(st->st_ctim);
+	identity->type = type_of(st);
+}
+
+/* hugetlbfs is known by its block size, which no other file system has; only then the system is asked. */
+static bool is_hugetlbfs(int descriptor, const struct stat *st)
+{
+	struct statfs fs;
+	return (uint64_t)st->st_blksize >= smmap__os_facts_now.block_size && fstatfs(descriptor, &fs) == 0 &&
+	       (unsigned long)fs.f_type == HUGETLBFS_MAGIC;
+}
+
+static int os_identify(int descriptor, smmap__identity *identity)
+{
+	struct stat st;
+	if (fstat(descriptor, &st) != 0)
+		return -errno;
+	uint64_t device_size = 0;
+	if (S_ISBLK(st.st_mode) && ioctl(descriptor, BLKGETSIZE64, &device_size) != 0)
+		return -errno;
+	fill_identity(identity, &st);
+	if (S_ISBLK(st.st_mode))
+		identity->size = device_size;
+	else if (is_hugetlbfs(descriptor, &st))
+		identity->type = SMMAP__UNMAPPABLE;
+	return 0;
+}
+
+static int os_identify_path(const char *path, smmap__identity *identity)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return -errno;
+	fill_identity(identity, &st);
+	return 0;
+}
+
+static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+	while (done < size) {
+		ssize_t n = pread(descriptor, (unsigned char *)to + done, size - done, (off_t)(offset + done));
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return done != 0 ? (int64_t)done : -errno;
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+/*
+ * Under mlockall(MCL_FUTURE) a readable mapping would be filled and locked at once, which for a whole huge file means
+ * all of memory. So large mappings are made unreadable, unlocked, and only then made readable.
+ */
+static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flags, void *at, void **address)
+{
+	void *p = mmap(at, length, PROT_NONE, flags, descriptor, (off_t)offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	if (munlock(p, length) == 0 && mprotect(p, length, PROT_READ) == 0) {
+		*address = p;
+		return 0;
+	}
+	int code = -errno;
+	munmap(p, length);
+	return code;
+}
+
+/* Reserves more than is needed, maps into the part that is congruent, and gives the margins back. */
+static int map_congruent(int descriptor, uint64_t offset, size_t length, size_t congruence, int flags,
+                         void **address)
+{
+	if (length > SIZE_MAX - congruence)
+		return SMMAP_ENOMEM;
+	size_t reserved = length + congruence;
+	unsigned char *p = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	size_t before = ((size_t)offset - (size_t)(uintptr_t)p) & (congruence - 1);
+	size_t after = reserved - before - length;
+	void *mapped = NULL;
+	int code = map_unlocked(descriptor, offset, length, flags | MAP_FIXED, p + before, &mapped);
+	if (code != 0) {
+		munmap(p, reserved);
+		return code;
+	}
+	if (before != 0)
+		munmap(p, before);
+	if (after != 0)
+		munmap(p + before + length, after);
+	*address = mapped;
+	return 0;
+}
+
+static int os_map(int descriptor, uint64_t offset, size_t length, size_t congruence, int how, void **address)
+{
+	int flags = descriptor < 0 || (how & SMMAP__MAP_PRIVATE) != 0 ? MAP_PRIVATE : MAP_SHARED;
+	if (descriptor < 0)
+		flags |= MAP_ANONYMOUS | MAP_NORESERVE;
+	if (offset > INT64_MAX)
+		return SMMAP_EOVERFLOW;
+	if (congruence != 0)
+		return map_congruent(descriptor, offset, length, congruence, flags, address);
+	if ((how & SMMAP__MAP_FIXED) != 0)
+		flags |= MAP_FIXED;
+	int protection = descriptor < 0 ? PROT_NONE : PROT_READ;
+	void *at = (how & SMMAP__MAP_FIXED) != 0 ? *address : NULL;
+	void *p = mmap(at, length, protection, flags, descriptor, (off_t)offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	*address = p;
+	return 0;
+}
+
+static int os_unmap(void *address, size_t length)
+{
+	return munmap(address, length) == 0 ? 0 : -errno;
+}
+
+static int os_extend(void *address, size_t length, size_t new_length)
+{
+	return mremap(address, length, new_length, 0) == MAP_FAILED ? -errno : 0;
+}
+
+static int os_zap(void *address, size_t length)
+{
+	if (madvise(address, length, MADV_DONTNEED) == 0)
+		return 0;
+	/* EINVAL: somebody locked the range (mlockall). Newer kernels give locked pages back when asked so. */
+	if (errno == EINVAL && madvise(address, length, MADV_DONTNEED_LOCKED) == 0)
+		return 0;
+	if (munlock(address, length) == 0 && madvise(address, length, MADV_DONTNEED) == 0)
+		return 0;
+	return -errno;
+}
+
+static int os_advise(void *address, size_t length, int advice)
+{
+	static const int system_advice[] = {MADV_NORMAL, MADV_SEQUENTIAL, MADV_RANDOM, MADV_WILLNEED};
+	return madvise(address, length, system_advice[advice]) == 0 ? 0 : -errno;
+}
+
+static int os_residency(void *address, size_t length, unsigned char *pages)
+{
+	if (mincore(address, length, pages) != 0)
+		return -errno;
+	for (size_t i = 0; i < length / smmap__os_facts_now.page_size; i++)
+		pages[i] &= 1;
+	return 0;
+}
+
+smmap__os_calls smmap__os = {
+	.allocate = os_allocate,
+	.deallocate = os_deallocate,
+	.open = os_open,
+	.duplicate = os_duplicate,
+	.close = os_close,
+	.identify = os_identify,
+	.identify_path = os_identify_path,
+	.read = os_read,
+	.map = os_map,
+	.unmap = os_unmap,
+	.extend = os_extend,
+	.zap = os_zap,
+	.advise = os_advise,
+	.residency = os_residency,
+};
+
+smmap__os_facts smmap__os_facts_now;
+
+static void find_facts(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	smmap__os_facts_now = (smmap__os_facts){
+		.page_size = page,
+		.granularity = page,
+		/* One page table is one page of 8-byte entries (4-byte ones of i386 cover more: harmless). */
+		.block_size = page / 8 * page,
+		.can_zap = true,
+		.plenty_of_address = sizeof(void *) >= 8,
+	};
+}
+
+void smmap__os_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, find_facts);
+}
+
+uint64_t smmap__os_max_mappings(void)
+{
+	uint64_t limit = 65530; /* the kernel's default, when /proc is not there to ask */
+	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return limit;
+	char text[32];
+	ssize_t n = read(fd, text, sizeof text - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return limit;
+	text[n] = '\0';
+	uint64_t found = strtoull(text, NULL, 10);
+	return found != 0 ? found : limit;
+}
+
+uint64_t smmap__os_max_address_space(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return (uint64_t)limit.rlim_cur;
+}
+
+bool smmap__os_may_open_with(int flags)
+{
+	return (flags & (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_PATH)) == 0;
+}
+
+bool smmap__os_is_pressure(int code)
+{
+	return code == SMMAP_ENOMEM || code == SMMAP_EAGAIN;
+}
+
+bool smmap__os_is_descriptor_pressure(int code)
+{
+	return code == SMMAP_EMFILE || code == SMMAP_ENFILE;
+}
+
+bool smmap__os_is_unmappable(int code)
+{
+	return code == SMMAP_ENODEV || code == SMMAP_EINVAL || code == SMMAP_EACCES || code == SMMAP_EPERM ||
+	       code == SMMAP_ENOTSUP || code == SMMAP_ENOSYS;
+}
+
+int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+	return -pthread_atfork(before, in_parent, in_child);
+}

@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What is true of the sources and of the built files as a whole. Needs build/.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+# check NAME: runs the function of that name; it fails by what it prints or by its exit code.
+check() {
+	local output
+	if output=$("$1" 2>&1) && [ -z "$output" ]; then
+		echo "ok       build:$1"
+		passed=$((passed + 1))
+	else
+		echo "FAILED   build:$1"
+		echo "$output" | sed 's/^/    | /'
+		failed=$((failed + 1))
+	fi
+}
+
+the_header_is_c11() {
+	echo '#include <smmap.h>' |
+		${CC:-gcc} -std=c11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c -
+}
+
+the_header_is_cxx() {
+	echo '#include <smmap.h>' |
+		${CXX:-g++} -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c++ -
+}
+
+# Exactly what the header declares, so neither an internal name nor a function that was forgotten.
+the_library_exports_the_header() {
+	tr '\n' ' ' <include/smmap.h | grep -o 'SMMAP_API [^(]*(' |
+		sed -n 's/.*[ *]\(smmap_[a-z0-9_]*\)($/\1/p' | sort >"$scratch/declared"
+	nm -D --defined-only build/libsmmap.so | awk '$2 != "A" { sub("@.*", "", $3); print $3 }' |
+		sort >"$scratch/exported"
+	diff "$scratch/declared" "$scratch/exported"
+	! grep '^smmap__' "$scratch/exported" | grep -vx smmap__buffer_get_far
+}
+
+the_library_has_its_soname() {
+	readelf -d build/libsmmap.so | grep -q 'SONAME.*\[libsmmap\.so\.5\]' || echo "no SONAME libsmmap.so.5"
+}
+
+# A layer includes itself, those below it and base; base includes itself.
+layers_include_downwards() {
+	local layers=(base os guard region file budget manager cursor)
+	local folder target allowed='' layer
+	for folder in src/*/; do
+		[[ " ${layers[*]} " == *" $(basename "$folder") "* ]] || echo "$folder is not a layer"
+	done
+	for layer in "${layers[@]}"; do
+		allowed="$allowed $layer"
+		# shellcheck disable=SC2046 # no blanks in names of sources
+		grep -n '^ *# *include "' $(find "src/$layer" -name '*.[ch]') /dev/null | while IFS= read -r line; do
+			target=$(sed 's,.*"\(.*\)/.*".*,\1,' <<<"$line")
+			[[ " $allowed " == *" $target "* ]] || echo "$line"
+		done
+	done
+}
+
+# The system is called through src/os alone.
+only_os_names_the_system() {
+	! grep -nE '^ *# *include <(sys/|fcntl|unistd|signal|linux/)' src/*/*.[ch] | grep -v '^src/os/'
+}
+
+the_tool_sees_the_public_header_alone() {
+	! grep -nE 'smmap__|include "(os|base|guard|region|file|budget|manager|cursor)/' tool/*.[ch]
+}
+
+every_file_names_its_licence() {
+	git ls-files -z | grep -zvE '\.(golden|md)$' | while IFS= read -r -d '' file; do
+		[ ! -s "$file" ] || grep -q 'SPDX-License-Identifier: BSD-3-Clause' "$file" || echo "$file"
+	done
+}
+
+# As a user does: install below a folder, and compile against what pkg-config says, both ways.
+an_installed_library_can_be_used() {
+	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local
+	local at pc
+	pc=$(find "$scratch/root" -name smmap.pc)
+	cat >"$scratch/use.c" <<-'EOF'
+		#include <smmap.h>
+		int main(void)
+		{
+			return smmap_version()[0] == '5' ? 0 : 1;
+		}
+	EOF
+	at="env PKG_CONFIG_PATH=$(dirname "$pc") PKG_CONFIG_SYSROOT_DIR=$scratch/root pkg-config smmap"
+	# shellcheck disable=SC2046,SC2086 # flags are words
+	${CC:-gcc} "$scratch/use.c" -o "$scratch/shared" $($at --cflags --libs) &&
+		LD_LIBRARY_PATH=$(dirname "$pc")/.. "$scratch/shared"
+	# shellcheck disable=SC2046,SC2086
+	${CC:-gcc} "$scratch/use.c" -o "$scratch/static" $($at --cflags) "$(dirname "$pc")/../libsmmap.a" -pthread &&
+		"$scratch/static"
+}
+
+check the_header_is_c11
+check the_header_is_cxx
+check the_library_exports_the_header
+check the_library_has_its_soname
+check layers_include_downwards
+check only_os_names_the_system
+check the_tool_sees_the_public_header_alone
+check every_file_names_its_licence
+check an_installed_library_can_be_used
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
