@@ -66,6 +66,7 @@ static void cat_file(struct job *job)
 	struct scan scan;
 	int code = scan_open(&scan, job, options->files[job->index]);
 	if (code == 0) {
+		scan_map_only(&scan); /* the system copies anyway */
 		scan_limit(&scan, options->offset, options->length);
 		code = write_file(&scan);
 	}

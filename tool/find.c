@@ -154,6 +154,7 @@ static void find_in_file(struct job *job)
 	search->pattern = job->context;
 	search->border = memory_new(2, search->pattern->size);
 	int code = scan_open(&search->scan, job, job->run->options->files[job->index]);
+	search->scan.reach = search->pattern->size - 1;
 	if (code == 0)
 		code = search_file(search);
 	if (code < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads a file from one offset to another in mapped pieces, in order:
+ * Reads a file from one offset to another in pieces, in order; mapped ones, or copies where those are faster:
  *
  *	struct scan scan;
  *	struct piece piece;
@@ -18,6 +18,7 @@
 #ifndef SMMAP_TOOL_SCAN_H
 #define SMMAP_TOOL_SCAN_H
 
+#include "copier.h"
 #include "crew.h"
 #include "smmap.h"
 
@@ -27,8 +28,11 @@ struct scan {
 	struct job *job;
 	const char *name;
 	smmap_cursor cursor;
-	uint64_t size;   /* of the file */
-	uint64_t window; /* of the file's regions */
+	smmap_file_status status;
+	uint64_t size; /* of the file */
+	uint64_t
+		reach; /* bytes behind each piece that the caller wants to see with it, if they are cheap to have */
+	struct copier copier;
 	uint64_t next;   /* where the next piece begins */
 	uint64_t end;    /* where the last piece ends */
 	uint64_t piece;  /* size of the piece that is out */
@@ -44,11 +48,14 @@ struct piece {
 		more; /* bytes of the file that are mapped behind the piece: data[size] ... data[size + more - 1] */
 };
 
-/* Opens the file; the scan goes over all of it. Returns 0 or an error code. */
+/* Opens the file; the scan goes over all of it, and may be limited then. Returns 0 or an error code. */
 int scan_open(struct scan *scan, struct job *job, const char *name);
 
 /* Limits the scan to `length` bytes from `offset` on, as far as the file has them. */
 void scan_limit(struct scan *scan, uint64_t offset, uint64_t length);
+
+/* Makes all pieces mapped ones. */
+void scan_map_only(struct scan *scan);
 
 /* Sets the next piece and returns 1; returns 0 behind the last one, or an error code. */
 int scan_next(struct scan *scan, struct piece *piece);

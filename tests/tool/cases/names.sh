@@ -13,4 +13,4 @@ same .out expected
 sha256sum a* b* n* c* >expected
 q smmap hash --algorithm sha256 a* b* n* c*
 same .out expected
-t smmap hash --algorithm sha256 --check expected
+t smmap hash --algorithm sha256 --check expected | LC_ALL=C tr '\200-\377' '?'

@@ -17,7 +17,7 @@ head -c 2M data >expected
 head -c 2M .out >head
 same head expected
 # The same under a hash and a search that take long enough.
-for command in hash 'find --hex 01' 'hash --algorithm sha256'; do
+for command in hash 'find --count --hex 01' 'hash --algorithm sha256'; do
 	truncate -s 4T shrinking
 	smmap $command shrinking >.out 2>.err &
 	tool=$!
@@ -26,7 +26,7 @@ for command in hash 'find --hex 01' 'hash --algorithm sha256'; do
 	wait $tool
 	echo "$command: exit $?"
 	cat .out
-	sed -e 's/offset [0-9]*/offset N/' -e 's/^/2> /' .err
+	sed -e 's/at offset [0-9]*/at offset N/' -e 's/^/2> /' .err
 done
 # One that vanishes is read to its end.
 cp data vanishing
