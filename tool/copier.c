@@ -12,8 +12,13 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define MANY_FAULTS 5 /* per MiB: with folios of 256 KiB, 4 faults, both ways take about the same time */
-#define PIECES 2      /* looked at before a decision */
-#define RUN (128 * MIB)
+#define SKIPPED 1     /* before them: faults of a new thread's stack are no matter of the file */
+#define PIECES 3      /* looked at before a decision */
+#define MIN_RUN                                                                                              \
+	(8 * MIB) /* bytes between two looks at first; twice as many each time that nothing has changed */
+#define MAX_RUN (128 * MIB)
+#define LOOK_AHEAD (24 * MIB)
+#define LOOK_SIZE (4 * MIB)
 #define PAGE 4096 /* at least this alignment: the system copies twice as fast to the start of a page */
 
 static uint64_t count_faults(void)
@@ -28,7 +33,7 @@ static uint64_t count_faults(void)
 
 void copier_piece_begins(struct copier *copier)
 {
-	if (!copier->refused && copier->run_left == 0 && copier->counted == 0)
+	if (!copier->refused && copier->run_left == 0 && copier->counted == SKIPPED)
 		copier->faults = count_faults();
 }
 
@@ -51,16 +56,42 @@ void copier_piece_ends(struct copier *copier, uint64_t size)
 		copier->counted = 0;
 		return;
 	}
-	if (++copier->counted < PIECES)
+	if (++copier->counted < SKIPPED + PIECES)
 		return;
-	copier->copying = count_faults() - copier->faults >= MANY_FAULTS * PIECES * (size / MIB);
+	bool copying = count_faults() - copier->faults >= MANY_FAULTS * PIECES * (size / MIB);
+	bool changed = copier->run == 0 || copying != copier->copied;
+	copier->run = changed ? MIN_RUN : copier->run < MAX_RUN ? copier->run * 2 : MAX_RUN;
+	copier->run_left = copier->run;
+	copier->copying = copier->copied = copying;
+	copier->confirmed = false;
 	copier->counted = 0;
-	copier->run_left = RUN;
 }
 
-bool copier_wanted(const struct copier *copier)
+/*
+ * Whether the file is in the page cache farther on; nearer, the system's own reading ahead has put it there.
+ * Where the file ends before, its last bytes tell.
+ */
+static bool is_warm(smmap_cursor *cursor, uint64_t offset)
 {
-	return copier->copying && !copier->refused;
+	unsigned char pages[LOOK_SIZE / PAGE];
+	uint64_t size = smmap_cursor_file_size(cursor);
+	uint64_t begin = size < LOOK_SIZE ? 0 : size - LOOK_SIZE;
+	if (begin > offset && begin - offset > LOOK_AHEAD)
+		begin = offset + LOOK_AHEAD;
+	int64_t count = smmap_cursor_residency(cursor, begin, LOOK_SIZE, pages, sizeof pages);
+	int64_t warm = 0;
+	for (int64_t i = 0; i < count; i++)
+		warm += pages[i] & 1;
+	return count > 0 && count - warm <= count / 16;
+}
+
+bool copier_wanted(struct copier *copier, smmap_cursor *cursor, uint64_t offset)
+{
+	if (!copier->copying || copier->refused)
+		return false;
+	if (!copier->confirmed)
+		copier->copying = copier->confirmed = is_warm(cursor, offset);
+	return copier->copying;
 }
 
 static bool is_same_file(int fd, const smmap_file_status *file)

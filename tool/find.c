@@ -3,9 +3,10 @@
  * smmap find: where a pattern stands in files. Matches do not overlap, as with grep -o: the search goes on
  * behind a match.
  *
- * Pieces of a file that are mapped together are one array, so a match may reach from one into the next. Where a
- * mapping ends, the bytes around the border are copied and searched apart: those matches begin before the border
- * and end behind it. A pattern that is longer than a window is found in the same way, by borders alone.
+ * Pieces of a file that are mapped together are one array, so a match may reach from one into the next. Where
+ * a mapping ends, the bytes around the border are copied and searched apart: those matches begin before the
+ * border and end behind it. A pattern that is longer than a window is found in the same way, by borders
+ * alone.
  */
 #include "commands.h"
 #include "crew.h"

@@ -23,7 +23,8 @@ int scan_open(struct scan *scan, struct job *job, const char *name)
 	if (code < 0)
 		return code;
 	scan->size = scan->end = scan->status.size;
-	scan->copier.refused = scan->size < 4 * PIECE || scan->status.backing == SMMAP_BACKING_MEMORY;
+	scan->copier.refused =
+		scan->size < 8 * PIECE || scan->status.backing == SMMAP_BACKING_MEMORY || !job->run->options->copy;
 	if (scan->size > PIECE)
 		smmap_advise(&scan->cursor, SMMAP_ADVICE_SEQUENTIAL, 0, 0); /* only advice: may fail */
 	return 0;
@@ -107,7 +108,7 @@ static int next_copied(struct scan *scan, struct piece *piece)
 
 static bool is_copy_better(struct scan *scan)
 {
-	return copier_wanted(&scan->copier) && scan->reach <= COPIED_PIECE &&
+	return scan->reach <= COPIED_PIECE && copier_wanted(&scan->copier, &scan->cursor, scan->next) &&
 	       copier_open(&scan->copier, scan->name, &scan->status, COPIED_PIECE + (size_t)scan->reach);
 }
 

@@ -12,8 +12,9 @@
  *		scan_report(&scan, state);
  *	scan_close(&scan);
  *
- * A file can shrink or fail while it is read. The guard then shows zeros instead of ending the process, so what
- * was made of a piece counts only after scan_check, or the next scan_next, has said that the piece was good.
+ * A file can shrink or fail while it is read. The guard then shows zeros instead of ending the process, so
+ * what was made of a piece counts only after scan_check, or the next scan_next, has said that the piece was
+ * good.
  */
 #ifndef SMMAP_TOOL_SCAN_H
 #define SMMAP_TOOL_SCAN_H
@@ -63,7 +64,10 @@ int scan_next(struct scan *scan, struct piece *piece);
 /* Returns 0 when everything that was read so far was good, or the error code. */
 int scan_check(struct scan *scan);
 
-/* Notes where an error was met, for the report: at `offset`, or where the file's first fault was. Returns `code`. */
+/*
+ * Notes where an error was met, for the report: at `offset`, or where the file's first fault was. Returns
+ * `code`.
+ */
 int scan_failed_at(struct scan *scan, uint64_t offset, int code);
 
 /* Reports an error of this scan on standard error, as a failure of the run. */
