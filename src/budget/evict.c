@@ -31,6 +31,7 @@
 #include "budget/budget.h"
 
 #include <assert.h>
+#include <limits.h>
 
 enum { SHARE_ONE = 1024, SHARE_MIN = 32, SHARE_MAX = 992, SHARE_FIRST = 102 };
 
@@ -174,20 +175,29 @@ enum smmap__choice smmap__evict_choose(smmap__budget *budget, smmap__region *reg
 	return choice;
 }
 
-bool smmap__evict_peek(smmap__budget *budget, uint64_t *word)
+enum { LOOKED_AT = 4 };
+
+bool smmap__evict_coldest(smmap__budget *budget, unsigned epoch,
+                          unsigned (*heat)(uint64_t word, unsigned epoch), smmap__region *region)
 {
 	smmap__evict *evict = &budget->evict;
 	const smmap__directory *directory = &budget->shared->directory;
+	unsigned coldest = UINT_MAX;
 	pthread_mutex_lock(&evict->lock);
-	bool found = linked(evict) != 0;
-	if (found) {
+	for (int i = 0; i < LOOKED_AT && linked(evict) != 0; i++) {
 		smmap__list *list = next_list(evict);
-		smmap__region region = pop(list, directory);
-		*word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
-		push(list, directory, region);
+		smmap__region next = pop(list, directory);
+		push(list, directory, next);
+		uint64_t word = atomic_load_explicit(smmap__region_word(next), memory_order_relaxed);
+		if (!smmap__word_can_evict(word) || heat(word, epoch) >= coldest)
+			continue;
+		coldest = heat(word, epoch);
+		*region = next;
 	}
+	if (coldest != UINT_MAX)
+		smmap__file_take(region->leaf->file);
 	pthread_mutex_unlock(&evict->lock);
-	return found;
+	return coldest != UINT_MAX;
 }
 
 /* ---- arrivals ---- */
