@@ -6,7 +6,7 @@ wc -c <.err
 smmap hash data --progress=auto 2>.err >/dev/null
 wc -c <.err
 smmap hash data data --progress=always 2>.err >/dev/null
-tr '\r' '\n' <.err | tail -n 1 | sed -e 's/[0-9.]* GiB/N MiB/g' -e 's/[0-9.]* MiB/N MiB/g' -e 's/N MiB.s/RATE/'
+tr '\r' '\n' <.err | tail -n 1 | sed -e 's/[0-9.]* GiB/N MiB/g' -e 's/[0-9.]* MiB/N MiB/g' -e 's/N MiB.s/RATE/' -e 's/##*/#/'
 need script
 script -qec 'smmap hash data' /dev/null </dev/null >.out
 grep -c '100% \[##*\] 2.9 MiB of 2.9 MiB' .out
