@@ -9,10 +9,13 @@ for offset in 0 1k 4999999 5000000 5000001 1T 15E 18446744073709551615; do
 	printf 'from %s: ' "$offset"
 	smmap cat --offset "$offset" data | wc -c
 done
+window() {
+	awk '$1 == "window" { print $2 }'
+}
 # Where only a limit is given, the window is an 8th of it.
 for limit in 1 100k 1M 16M 20M 64M 1GiB 16GiB 1T; do
 	printf 'limit %s: window ' "$limit"
-	smmap cat --length 1 --limit $limit --stats --json data 2>&1 >/dev/null | number window_size
+	smmap cat --length 1 --limit $limit --stats data 2>&1 >/dev/null | window
 done
 printf 'window 5000, limit 64M: '
-smmap cat --length 1 --window 5000 --limit 64M --stats --json data 2>&1 >/dev/null | number window_size
+smmap cat --length 1 --window 5000 --limit 64M --stats data 2>&1 >/dev/null | window
