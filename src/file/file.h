@@ -25,7 +25,8 @@ typedef struct smmap__file {
 	smmap__name *name; /* by which it is opened again */
 	uint64_t device;
 	uint64_t inode;
-	uint64_t stride; /* size of a slot in bytes */
+	uint64_t told_size; /* in memory: what the system said its size was, which may be wrong */
+	uint64_t stride;    /* size of a slot in bytes */
 	uint64_t generation;
 	unsigned char *base; /* stable only */
 	int open_flags;

@@ -364,14 +364,14 @@ int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smma
 	if (now->device != file->device || now->inode != file->inode)
 		return found | SMMAP_CHANGE_REPLACED;
 	pthread_mutex_lock(&manager->files_lock);
-	uint64_t size = smmap__file_size(file);
+	/* What was read into memory may have another size than the system says, and said before. */
+	uint64_t size = file->backing == SMMAP_BACKING_MEMORY ? file->told_size : smmap__file_size(file);
 	if (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns)
 		found |= SMMAP_CHANGE_MODIFIED;
 	pthread_mutex_unlock(&manager->files_lock);
-	bool has_size = file->backing != SMMAP_BACKING_MEMORY || now->size != 0;
-	if (has_size && now->type != SMMAP__BLOCK_DEVICE && now->size > size)
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size > size)
 		found |= SMMAP_CHANGE_GREW;
-	if (has_size && now->type != SMMAP__BLOCK_DEVICE && now->size < size)
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size < size)
 		found |= SMMAP_CHANGE_SHRANK;
 	return found;
 }
