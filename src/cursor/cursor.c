@@ -143,8 +143,10 @@ void smmap_cursor_unuse_region(smmap_cursor *cursor)
 	cursor->data = NULL;
 	cursor->offset = 0;
 	cursor->size = 0;
-	if (cursor->manager != NULL)
+	if (cursor->manager != NULL) {
 		unpin_both(cursor);
+		smmap__cursor_end_read(cursor);
+	}
 }
 
 /* ---- life ---- */
