@@ -102,7 +102,7 @@ static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t off
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) != SMMAP__MAPPED)
 		return false;
-	memcpy(to, smmap__region_at(region, offset), size);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
 	mark_referenced(region, word);
 	word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) == SMMAP__EMPTY)
@@ -129,7 +129,7 @@ static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t o
 			return false;
 		cursor->read_pinned = region.slot + 1;
 	}
-	memcpy(to, smmap__region_at(region, offset), size);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
 	if (is_sample(cursor))
 		raise_heat(&cursor->manager->budget, region);
 	return true;
@@ -137,8 +137,8 @@ static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t o
 
 static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
-	return region.leaf->detached ? copy_detached(cursor, region, offset, to, size)
-	                             : copy_stable(cursor, region, offset, to, size);
+	return smmap__file_is_stable(cursor->file) ? copy_stable(cursor, region, offset, to, size)
+	                                           : copy_detached(cursor, region, offset, to, size);
 }
 
 /* ---- cold regions ---- */
@@ -254,7 +254,7 @@ static int64_t read_through_map(smmap_cursor *cursor, uint64_t index, uint64_t o
 	int code = smmap__pin(budget, cursor->file, false, index, &region, NULL);
 	if (code != 0)
 		return code;
-	memcpy(to, smmap__region_at(region, offset), size);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
 	smmap__unpin(budget, region, 1);
 	if (!is_sound(cursor))
 		return smmap__file_error(cursor->file);
