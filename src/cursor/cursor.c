@@ -101,10 +101,12 @@ static int move_pins(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 	}
 	cursor->pin_index = smmap__file_slot(cursor->file, offset);
 	cursor->pin_slots = 1 + (uint32_t)(smmap__file_slot(cursor->file, offset + size - 1) - cursor->pin_index);
-	if (missed)
+	if (missed) {
+		smmap__cursor_flush(cursor);
 		prefetch_after(cursor, smmap__file_slot(cursor->file, offset + size - 1));
-	else
+	} else {
 		cursor->hits++;
+	}
 	return 0;
 }
 
