@@ -138,7 +138,7 @@ static void destroy_parts(smmap_manager *manager)
 
 static void free_block(smmap_manager *manager)
 {
-	assert(atomic_load(&manager->shared.memory.bytes) == 0);
+	assert(atomic_load(&manager->shared.memory.bytes) == 0 || manager->budget.is_childs);
 	void (*deallocate)(void *block, void *context) = manager->shared.memory.deallocate;
 	deallocate(manager, manager->shared.memory.context);
 }
