@@ -193,6 +193,16 @@ static int install_over_locked(const struct sigaction *foreign)
 	return 0;
 }
 
+void smmap__os_trap_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void smmap__os_trap_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 int smmap__os_trap_install(smmap__trap_handle *handle)
 {
 	struct sigaction now;
