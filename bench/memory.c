@@ -1,0 +1,5 @@
+#include "bench.h"
+void group_memory(bench *b)
+{
+	(void)b;
+}

@@ -1,0 +1,5 @@
+#include "bench.h"
+void group_tool(bench *b)
+{
+	(void)b;
+}
