@@ -16,6 +16,13 @@
 
 #include <pthread.h>
 
+/* The stress build evicts every region as soon as nothing pins it. */
+#ifdef SMMAP_STRESS
+#define SMMAP__EVICT_AT_ONCE 1
+#else
+#define SMMAP__EVICT_AT_ONCE 0
+#endif
+
 typedef struct smmap__list {
 	smmap__link head;
 	smmap__link tail;
@@ -38,10 +45,7 @@ typedef struct smmap__budget {
 	_Atomic uint64_t max_bytes;
 	_Atomic uint64_t max_handles;
 	_Atomic uint64_t open_files; /* files with at least one region */
-	/* The clock of the heat of regions that copying reads keep (cursor/read.c). */
-	_Atomic uint64_t heat_samples;
-	_Atomic uint64_t heat_epoch_begin;
-	_Atomic uint64_t heat_epoch;
+	_Atomic unsigned heat_epoch; /* the clock of the heat that copying reads keep (cursor/read.c) */
 	smmap__evict evict;
 	/* Who waits for a region that another thread is making system calls for. */
 	pthread_mutex_t wait_lock;
@@ -118,10 +122,11 @@ void smmap__evict_link(smmap__budget *budget, smmap__region region);
 enum smmap__choice { SMMAP__NOTHING, SMMAP__VICTIM, SMMAP__STALE };
 enum smmap__choice smmap__evict_choose(smmap__budget *budget, smmap__region *region);
 /*
- * The state word of the region whose turn is next, and the turn passes on to the one behind it: so a newcomer that is not
- * worth it looks at another one the next time. false: there is none.
+ * The coldest of the next few regions, as `heat` says of their words, with a reference to its file. Their turns pass, so that
+ * others are looked at the next time. false: there is none.
  */
-bool smmap__evict_peek(smmap__budget *budget, uint64_t *word);
+bool smmap__evict_coldest(smmap__budget *budget, unsigned epoch,
+                          unsigned (*heat)(uint64_t word, unsigned epoch), smmap__region *region);
 /* The stamp for a region that is evicted now. */
 uint32_t smmap__evict_stamp(smmap__budget *budget);
 /* Whether EMPTY regions are the larger part of the lists, so that a purge pays. */

@@ -31,6 +31,7 @@
 #include "budget/budget.h"
 
 #include <assert.h>
+#include <limits.h>
 
 enum { SHARE_ONE = 1024, SHARE_MIN = 32, SHARE_MAX = 992, SHARE_FIRST = 102 };
 
@@ -139,19 +140,37 @@ static void park(smmap__region region)
 	(void)before;
 }
 
+static smmap__list *other_list(smmap__evict *evict, const smmap__list *list)
+{
+	return list == &evict->main ? &evict->probation : &evict->main;
+}
+
 static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__directory *directory,
                                         smmap__region *region)
 {
+	/* A list on which other threads are at work on everything keeps its turn; then it is the other one's. */
+	const smmap__list *all_busy = NULL;
+	uint64_t busy = 0; /* in a row */
 	/* Every region may be looked at twice: once to lose its bit, once to go. */
-	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0 && linked(evict) != 0; steps--) {
+	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0; steps--) {
 		smmap__list *from = next_list(evict);
+		if (from == all_busy)
+			from = other_list(evict, from);
+		if (from->count == 0)
+			break;
 		*region = pop(from, directory);
-		switch (decide_locked(evict, *region)) {
+		enum fate fate = decide_locked(evict, *region);
+		busy = fate == TO_SAME ? busy + 1 : 0;
+		switch (fate) {
 		case TO_MAIN:
 			push(&evict->main, directory, *region);
 			break;
 		case TO_SAME:
 			push(from, directory, *region);
+			if (busy >= from->count) {
+				all_busy = from;
+				busy = 0;
+			}
 			break;
 		case TAKEN_OFF:
 			park(*region);
@@ -174,20 +193,29 @@ enum smmap__choice smmap__evict_choose(smmap__budget *budget, smmap__region *reg
 	return choice;
 }
 
-bool smmap__evict_peek(smmap__budget *budget, uint64_t *word)
+enum { LOOKED_AT = 4 };
+
+bool smmap__evict_coldest(smmap__budget *budget, unsigned epoch,
+                          unsigned (*heat)(uint64_t word, unsigned epoch), smmap__region *region)
 {
 	smmap__evict *evict = &budget->evict;
 	const smmap__directory *directory = &budget->shared->directory;
+	unsigned coldest = UINT_MAX;
 	pthread_mutex_lock(&evict->lock);
-	bool found = linked(evict) != 0;
-	if (found) {
+	for (int i = 0; i < LOOKED_AT && linked(evict) != 0; i++) {
 		smmap__list *list = next_list(evict);
-		smmap__region region = pop(list, directory);
-		*word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
-		push(list, directory, region);
+		smmap__region next = pop(list, directory);
+		push(list, directory, next);
+		uint64_t word = atomic_load_explicit(smmap__region_word(next), memory_order_relaxed);
+		if (!smmap__word_can_evict(word) || heat(word, epoch) >= coldest)
+			continue;
+		coldest = heat(word, epoch);
+		*region = next;
 	}
+	if (coldest != UINT_MAX)
+		smmap__file_take(region->leaf->file);
 	pthread_mutex_unlock(&evict->lock);
-	return found;
+	return coldest != UINT_MAX;
 }
 
 /* ---- arrivals ---- */

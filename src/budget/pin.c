@@ -89,10 +89,9 @@ static int map_busy(smmap__budget *budget, smmap__region region, uint64_t before
 /* ---- pinning ---- */
 
 /* One step towards a pin. true: `*code` is the outcome. */
-static bool try_pin(smmap__budget *budget, smmap__region region, bool *missed, int *code)
+static bool try_pin(smmap__budget *budget, smmap__region region, bool stable, bool *missed, int *code)
 {
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
-	bool stable = !region.leaf->detached;
 	*code = 0;
 	switch (smmap__word_state(word)) {
 	case SMMAP__MAPPED:
@@ -137,7 +136,7 @@ int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t ind
 	}
 	if (code != 0)
 		return code;
-	while (!try_pin(budget, *region, &mapped_now, &code))
+	while (!try_pin(budget, *region, smmap__file_is_stable(file), &mapped_now, &code))
 		;
 	if (missed != NULL)
 		*missed = mapped_now;
@@ -178,10 +177,12 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 		return;
 	if ((word & SMMAP__PARKED) != 0)
 		smmap__evict_link(budget, region);
+	if (SMMAP__EVICT_AT_ONCE)
+		(void)smmap__budget_evict(budget, region);
 	if (smmap__budget_is_over(budget))
 		smmap__budget_make_room(budget);
-	else if (region.leaf->detached &&
-	         smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings)
+	else if (smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
+	         region.leaf->detached)
 		(void)smmap__budget_evict_one(budget);
 }
 

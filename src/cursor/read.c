@@ -6,11 +6,12 @@
  *   region MAPPED, detached:  pin (kept until another region is read), copy
  *   region cold:              pread through the cached descriptor; mapped once it proves worth it
  *
- * What is worth it. Mapping a region costs about five small preads, and the pages that are then touched cost a fault each;
- * copying from it costs a tenth of a pread. So a region is mapped when access is sequential, or when it has been read a few
- * times and there is room; where there is none, when it is hotter than the region that would have to go (the admission rule
- * of TinyLFU: Einziger, Friedman and Manes, ACM TOS 2017). Heat is a small count in the state word, raised by one read in
- * HEAT_SAMPLE, halved as time goes on; time is the number of such samples.
+ * What is worth it. Copying from a mapped region costs a tenth of a small pread; mapping one, faulting its pages in and
+ * giving them back later costs as much as five to seventy preads (large folios, small folios). So a region is mapped when
+ * access is sequential, or when it has been read a few times and there is room; where there is none, when it is hotter by a
+ * clear step than the coldest of the next few that would have to go (the admission rule of TinyLFU: Einziger, Friedman and
+ * Manes, ACM TOS 2017). Heat is a count in the state word of every COLD_SAMPLE-th read; when the hottest region
+ * reaches HEAT_FULL an epoch ends, and all heat of earlier epochs counts half.
  *
  * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
  */
@@ -21,11 +22,13 @@
 #include <string.h>
 
 enum {
-	HEAT_SAMPLE = 8,     /* one read in so many raises the heat */
-	HEAT_TO_MAP = 1,     /* with room to spare */
-	HEAT_TO_COMPETE = 2, /* without */
-	HEAT_MAX = 255,
-	SAMPLES_PER_EPOCH = 16 /* times the number of mapped regions */
+	COLD_SAMPLE = 8, /* one cold read in so many raises the heat, by 1 */
+	HIT_SAMPLE =
+		64, /* one read from a map in so many, by as many as that stands for: threads share these words */
+	HEAT_TO_MAP = 1,  /* with room to spare */
+	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
+	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */
+	EPOCH_MASK = 0xff
 };
 
 /* So much in a row is sequential access. */
@@ -34,48 +37,50 @@ enum {
 /* ---- heat ---- */
 
 /* Heat as of now: halved for each epoch that has passed. */
-static unsigned heat_now(uint64_t word, uint64_t epoch)
+static unsigned heat_now(uint64_t word, unsigned epoch)
 {
 	unsigned heat = (unsigned)((word & SMMAP__HEAT_MASK) >> SMMAP__HEAT_SHIFT);
-	unsigned passed =
-		((unsigned)epoch - (unsigned)((word & SMMAP__EPOCH_MASK) >> SMMAP__EPOCH_SHIFT)) & 0xffff;
-	return passed < 8 ? heat >> passed : 0;
+	unsigned passed = (epoch - (unsigned)((word & SMMAP__EPOCH_MASK) >> SMMAP__EPOCH_SHIFT)) & EPOCH_MASK;
+	return passed < 16 ? heat >> passed : 0;
 }
 
-static uint64_t with_heat(uint64_t word, unsigned heat, uint64_t epoch)
+static uint64_t with_heat(uint64_t word, unsigned heat, unsigned epoch)
 {
 	word &= ~(SMMAP__HEAT_MASK | SMMAP__EPOCH_MASK);
-	return word | (uint64_t)heat << SMMAP__HEAT_SHIFT | (epoch & 0xffff) << SMMAP__EPOCH_SHIFT;
+	return word | (uint64_t)heat << SMMAP__HEAT_SHIFT | (uint64_t)(epoch & EPOCH_MASK) << SMMAP__EPOCH_SHIFT;
 }
 
-/* One sample more; lost where another thread changes the word at the same time. Returns the heat. */
-static unsigned raise_heat(smmap__region region, uint64_t epoch)
+static unsigned epoch_of(const smmap__budget *budget)
 {
+	return atomic_load_explicit(&budget->heat_epoch, memory_order_relaxed);
+}
+
+/* `by` samples more; lost where another thread changes the word at the same time. Returns the heat. */
+static unsigned raise_heat(smmap__budget *budget, smmap__region region, unsigned by)
+{
+	unsigned epoch = epoch_of(budget);
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
 	unsigned heat = heat_now(word, epoch);
-	if (heat < HEAT_MAX)
-		heat++;
+	if (heat < HEAT_FULL)
+		heat += by;
+	else
+		atomic_compare_exchange_strong_explicit(&budget->heat_epoch, &epoch, epoch + 1, memory_order_relaxed,
+		                                        memory_order_relaxed);
 	atomic_compare_exchange_strong_explicit(smmap__region_word(region), &word, with_heat(word, heat, epoch),
 	                                        memory_order_relaxed, memory_order_relaxed);
 	return heat;
 }
 
 /* Whether this read is a sample. */
-static bool is_sample(smmap_cursor *cursor)
+static bool is_sample(smmap_cursor *cursor, unsigned one_in)
 {
-	return cursor->tick++ % HEAT_SAMPLE == 0;
+	return cursor->tick++ % one_in == 0;
 }
 
-static uint64_t next_epoch(smmap__budget *budget)
+static void note_hit(smmap_cursor *cursor, smmap__region region)
 {
-	uint64_t samples = atomic_fetch_add_explicit(&budget->heat_samples, 1, memory_order_relaxed);
-	uint64_t length = (smmap__gauge_now(&budget->handles) + 1) * SAMPLES_PER_EPOCH;
-	uint64_t since = atomic_load_explicit(&budget->heat_epoch_begin, memory_order_relaxed);
-	if (samples - since > length && samples > since &&
-	    atomic_compare_exchange_strong_explicit(&budget->heat_epoch_begin, &since, samples,
-	                                            memory_order_relaxed, memory_order_relaxed))
-		atomic_fetch_add_explicit(&budget->heat_epoch, 1, memory_order_relaxed);
-	return atomic_load_explicit(&budget->heat_epoch, memory_order_relaxed);
+	if (is_sample(cursor, HIT_SAMPLE))
+		raise_heat(&cursor->manager->budget, region, HIT_SAMPLE / COLD_SAMPLE);
 }
 
 /* ---- mapped regions ---- */
@@ -105,13 +110,12 @@ static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t off
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) != SMMAP__MAPPED)
 		return false;
-	memcpy(to, smmap__region_at(region, offset), size);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
 	mark_referenced(region, word);
 	word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) == SMMAP__EMPTY)
 		give_pages_back(region, offset, size);
-	if (is_sample(cursor))
-		raise_heat(region, next_epoch(&cursor->manager->budget));
+	note_hit(cursor, region);
 	return true;
 }
 
@@ -132,16 +136,15 @@ static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t o
 			return false;
 		cursor->read_pinned = region.slot + 1;
 	}
-	memcpy(to, smmap__region_at(region, offset), size);
-	if (is_sample(cursor))
-		raise_heat(region, next_epoch(&cursor->manager->budget));
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
+	note_hit(cursor, region);
 	return true;
 }
 
 static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
-	return region.leaf->detached ? copy_detached(cursor, region, offset, to, size)
-	                             : copy_stable(cursor, region, offset, to, size);
+	return smmap__file_is_stable(cursor->file) ? copy_stable(cursor, region, offset, to, size)
+	                                           : copy_detached(cursor, region, offset, to, size);
 }
 
 /* ---- cold regions ---- */
@@ -177,27 +180,32 @@ static bool has_room(const smmap__budget *budget, uint64_t length)
 	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
 }
 
-/* Whether the region is hotter, by a clear step, than what would have to go for it. */
-static bool beats_victim(smmap__budget *budget, unsigned heat, uint64_t epoch)
+static bool is_hotter(unsigned heat, unsigned other)
 {
-	uint64_t word;
-	if (!smmap__evict_peek(budget, &word))
+	return heat > other + HEAT_STEP + other / 4;
+}
+
+/* Gives the coldest of the next few victims back, where this region is hotter. */
+static bool replaces_another(smmap__budget *budget, unsigned heat)
+{
+	smmap__region victim;
+	if (heat <= HEAT_STEP || !smmap__evict_coldest(budget, epoch_of(budget), heat_now, &victim))
 		return false;
-	unsigned other = heat_now(word, epoch);
-	return heat > other + 1 + other / 2;
+	smmap__file *file = victim.leaf->file;
+	uint64_t word = atomic_load_explicit(smmap__region_word(victim), memory_order_relaxed);
+	bool replaced = is_hotter(heat, heat_now(word, epoch_of(budget))) && smmap__budget_evict(budget, victim);
+	budget->give_file(budget, file);
+	return replaced;
 }
 
 static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
 {
 	smmap__budget *budget = &cursor->manager->budget;
 	bool is_short;
-	uint64_t epoch = next_epoch(budget);
-	unsigned heat = raise_heat(region, epoch);
+	unsigned heat = raise_heat(budget, region, 1);
 	if (heat < HEAT_TO_MAP)
 		return false;
-	if (has_room(budget, smmap__region_length(region, &is_short)))
-		return true;
-	return heat >= HEAT_TO_COMPETE && beats_victim(budget, heat, epoch);
+	return has_room(budget, smmap__region_length(region, &is_short)) || replaces_another(budget, heat);
 }
 
 static bool is_sequential(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
@@ -212,7 +220,7 @@ static bool warm(smmap_cursor *cursor, uint64_t index, uint64_t offset, uint64_t
 	/* What is in memory anyway is not read twice. */
 	bool must = cursor->file->backing == SMMAP_BACKING_MEMORY;
 	bool sequential = is_sequential(cursor, offset, size);
-	bool sample = is_sample(cursor);
+	bool sample = is_sample(cursor, COLD_SAMPLE);
 	if (!must && !sequential && !sample)
 		return false;
 	if (!get_region(cursor, index, &region))

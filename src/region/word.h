@@ -3,11 +3,11 @@
  * The state word of a region: one 64-bit atomic, and every step that it may take as a pure function from the old word
  * to the new one. The callers own the atomic operations; the model checker in tests/region explores the same functions.
  *
- *      63            32 31           16 15          8 7                0
- *     +----------------+---------------+-------------+------------------+
- *     | pins           | heat epoch    | heat        | flags   | state  |     not EMPTY
- *     | eviction stamp |               |             |         |        |     EMPTY
- *     +----------------+---------------+-------------+------------------+
+ *      63            32 31          24 23           8 7                0
+ *     +----------------+--------------+--------------+------------------+
+ *     | pins           | heat epoch   | heat         | flags   | state  |     not EMPTY
+ *     | eviction stamp |              |              |         |        |     EMPTY
+ *     +----------------+--------------+--------------+------------------+
  *
  *              map            publish             choose (pins = 0)
  *      EMPTY ------> BUSY --------------> MAPPED ------------------> EVICTING
@@ -40,9 +40,9 @@ enum smmap__state { SMMAP__EMPTY = 0, SMMAP__BUSY = 1, SMMAP__MAPPED = 2, SMMAP_
 #define SMMAP__SHORT UINT64_C(0x40)      /* charged less than a whole region: the end of the file */
 #define SMMAP__MAIN UINT64_C(0x80)       /* belongs to the main list, not to the probation list */
 #define SMMAP__HEAT_SHIFT 8
-#define SMMAP__HEAT_MASK UINT64_C(0xff00)
-#define SMMAP__EPOCH_SHIFT 16
-#define SMMAP__EPOCH_MASK UINT64_C(0xffff0000)
+#define SMMAP__HEAT_MASK UINT64_C(0xffff00)
+#define SMMAP__EPOCH_SHIFT 24
+#define SMMAP__EPOCH_MASK UINT64_C(0xff000000)
 #define SMMAP__PIN_SHIFT 32
 #define SMMAP__ONE_PIN (UINT64_C(1) << SMMAP__PIN_SHIFT)
 #define SMMAP__LOW_MASK UINT64_C(0xffffffff)
