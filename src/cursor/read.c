@@ -10,7 +10,7 @@
  * giving them back later costs as much as five to seventy preads (large folios, small folios). So a region is mapped when
  * access is sequential, or when it has been read a few times and there is room; where there is none, when it is hotter by a
  * clear step than the coldest of the next few that would have to go (the admission rule of TinyLFU: Einziger, Friedman and
- * Manes, ACM TOS 2017). Heat is a count in the state word of every COLD_SAMPLE-th read; when the hottest region
+ * Manes, ACM TOS 2017). Heat is a count of samples in the state word; when the hottest region
  * reaches HEAT_FULL an epoch ends, and all heat of earlier epochs counts half.
  *
  * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
@@ -22,9 +22,8 @@
 #include <string.h>
 
 enum {
-	COLD_SAMPLE = 8, /* one cold read in so many raises the heat, by 1 */
-	HIT_SAMPLE =
-		64, /* one read from a map in so many, by as many as that stands for: threads share these words */
+	COLD_SAMPLE = 8,  /* one cold read in so many raises the heat, by 1 */
+	HIT_SAMPLE = 64,  /* one copy from a map in so many, by what it stands for: threads share these words */
 	HEAT_TO_MAP = 1,  /* with room to spare */
 	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
 	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */
@@ -252,6 +251,22 @@ static bool is_sound(const smmap_cursor *cursor)
 	return smmap__fault_count(&cursor->file->faults) == 0;
 }
 
+/* A file that cannot be opened again is still there where all of it is mapped. */
+static int64_t read_through_map(smmap_cursor *cursor, uint64_t index, uint64_t offset, void *to, size_t size)
+{
+	smmap__budget *budget = &cursor->manager->budget;
+	smmap__region region;
+	int code = smmap__pin(budget, cursor->file, false, index, &region, NULL);
+	if (code != 0)
+		return code;
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
+	smmap__unpin(budget, region, 1);
+	if (!is_sound(cursor))
+		return smmap__file_error(cursor->file);
+	cursor->copied += size;
+	return (int64_t)size;
+}
+
 static bool copy_piece(smmap_cursor *cursor, uint64_t index, uint64_t offset, void *to, size_t size)
 {
 	smmap__region region;
@@ -269,10 +284,14 @@ static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint6
 	smmap__file *file = cursor->file;
 	uint64_t index = smmap__file_slot(file, offset);
 	uint64_t piece = smmap__min(size, (index + 1) * file->stride - offset);
-	if (!copy_piece(cursor, index, offset, to, (size_t)piece))
-		return read_cold(cursor, offset, to, (size_t)piece);
-	cursor->copied += piece;
-	return (int64_t)piece;
+	if (copy_piece(cursor, index, offset, to, (size_t)piece)) {
+		cursor->copied += piece;
+		return (int64_t)piece;
+	}
+	int64_t n = read_cold(cursor, offset, to, (size_t)piece);
+	if (n == SMMAP_ESTALE && smmap__file_is_stable(file) && is_sound(cursor))
+		return read_through_map(cursor, index, offset, to, (size_t)piece);
+	return n;
 }
 
 /* ---- all of it ---- */
