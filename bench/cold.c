@@ -114,13 +114,13 @@ static double per_read(const cold *c)
 static void at_random(bench *b, const cold *common, uint64_t limit, const char *condition)
 {
 	ours o;
-	cold ours = *common;
-	ours.ours = &o;
-	cold by_pread = ours;
-	cold by_map = ours;
+	cold own = *common;
+	own.ours = &o;
+	cold by_pread = own;
+	cold by_map = own;
 	ours_open(&o, common->path, 2 * MIB, limit, SMMAP_PLACEMENT_AUTO);
 	contestant all[] = {
-		{.name = "cold reads", .run = random_ours, .prepare = drop, .context = &ours, .count = READS},
+		{.name = "cold reads", .run = random_ours, .prepare = drop, .context = &own, .count = READS},
 		{.name = "cold reads: pread",
 	     .run = random_pread,
 	     .prepare = drop,
@@ -139,12 +139,12 @@ static void at_random(bench *b, const cold *common, uint64_t limit, const char *
 	bench_record_time(b, &f, &all[0], &all[2]);
 	f.name = "64 B at random: bytes from disk";
 	f.peer = "pread";
-	bench_record_value(b, &f, per_read(&ours) / per_read(&by_pread));
+	bench_record_value(b, &f, per_read(&own) / per_read(&by_pread));
 	f.peer = "whole-file map";
-	bench_record_value(b, &f, per_read(&ours) / per_read(&by_map));
+	bench_record_value(b, &f, per_read(&own) / per_read(&by_map));
 	bench_note(b, "cold",
 	           "KiB from disk for each read of 64 B, %s: ours %.1f, pread %.1f, whole-file map %.1f",
-	           condition, per_read(&ours) / 1024, per_read(&by_pread) / 1024, per_read(&by_map) / 1024);
+	           condition, per_read(&own) / 1024, per_read(&by_pread) / 1024, per_read(&by_map) / 1024);
 	ours_close(&o);
 }
 

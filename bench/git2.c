@@ -162,6 +162,16 @@ const unsigned char *git2_at(git2 *g, uint64_t offset)
 	return git_mwindow_open(g->file, &g->cursor, (int64_t)offset, 1, &left);
 }
 
+bool git2_window(const git2 *g, uint64_t place, uint64_t *offset)
+{
+	const git_mwindow *w = ((const git_mwindow_file *)g->file)->windows;
+	for (; w != NULL && place != 0; place--)
+		w = w->next;
+	if (w != NULL)
+		*offset = (uint64_t)w->offset;
+	return w != NULL;
+}
+
 uint64_t git2_maps(void)
 {
 	return git_mwindow__mem_ctl.mmap_calls;
@@ -192,6 +202,14 @@ const unsigned char *git2_at(git2 *g, uint64_t offset)
 	(void)g;
 	(void)offset;
 	return NULL;
+}
+
+bool git2_window(const git2 *g, uint64_t place, uint64_t *offset)
+{
+	(void)g;
+	(void)place;
+	(void)offset;
+	return false;
 }
 
 uint64_t git2_maps(void)

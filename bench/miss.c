@@ -11,11 +11,34 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { REGIONS_MAX = (int)(FILES_WARM_SIZE / (64 * KIB)) };
+
+/* Offsets at random, but not in regions that were visited a short time ago and may be mapped still. */
+typedef struct places {
+	rng random;
+	uint64_t window;
+	uint64_t kept;
+	uint64_t turn;
+	uint64_t last[REGIONS_MAX];
+} places;
+
+static uint64_t next_place(places *p)
+{
+	for (;;) {
+		uint64_t offset = rng_below(&p->random, FILES_WARM_SIZE);
+		uint64_t *last = &p->last[offset / p->window];
+		if (*last != 0 && p->turn - *last < 2 * p->kept)
+			continue;
+		*last = ++p->turn;
+		return offset;
+	}
+}
+
 typedef struct misser {
 	uint64_t window;
 	ours ours;
 	int fd;
-	rng ours_random, peer_random;
+	places *ours_places, *peer_places;
 } misser;
 
 static uint64_t run_ours(void *context, uint64_t count)
@@ -24,9 +47,9 @@ static uint64_t run_ours(void *context, uint64_t count)
 	uint64_t before = ours_stats(&m->ours).misses;
 	uint64_t sum = 0;
 	for (uint64_t i = 0; i < count; i++)
-		sum += *ours_at(&m->ours.cursor, rng_below(&m->ours_random, FILES_WARM_SIZE));
+		sum += *ours_at(&m->ours.cursor, next_place(m->ours_places));
 	bench_use(sum);
-	/* The few hits count as time, not as misses. */
+	/* A hit, should there be one, counts as time and not as a miss. */
 	return ours_stats(&m->ours).misses - before;
 }
 
@@ -35,7 +58,7 @@ static uint64_t run_mmap(void *context, uint64_t count)
 	misser *m = context;
 	uint64_t sum = 0;
 	for (uint64_t i = 0; i < count; i++) {
-		uint64_t offset = rng_below(&m->peer_random, FILES_WARM_SIZE);
+		uint64_t offset = next_place(m->peer_places);
 		uint64_t begin = offset / m->window * m->window;
 		unsigned char *data = mmap(NULL, (size_t)m->window, PROT_READ, MAP_SHARED, m->fd, (off_t)begin);
 		if (data == MAP_FAILED)
@@ -52,10 +75,12 @@ static void miss(bench *b, uint64_t window, enum folios folios, int placement, d
 	char name[64];
 	bool detached = placement == SMMAP_PLACEMENT_DETACHED;
 	const char *path = files_warm(b, folios);
-	misser m = {.window = window, .ours_random = {window}, .peer_random = {window}};
-	/* Four regions, or so few that hits are rare. */
-	uint64_t kept = FILES_WARM_SIZE / window / 64;
-	ours_open(&m.ours, path, window, (kept < 2 ? 2 : kept > 16 ? 16 : kept) * window, placement);
+	uint64_t kept = FILES_WARM_SIZE / window / 16;
+	static places ours_places, peer_places;
+	misser m = {.window = window, .ours_places = &ours_places, .peer_places = &peer_places};
+	kept = kept > 16 ? 16 : kept;
+	ours_places = peer_places = (places){.random = {window}, .window = window, .kept = kept};
+	ours_open(&m.ours, path, window, kept * window, placement);
 	m.fd = open(path, O_RDONLY | O_CLOEXEC);
 	contestant all[] = {
 		{.name = "miss", .run = run_ours, .context = &m},

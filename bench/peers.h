@@ -33,6 +33,8 @@ void git2_open(git2 *g, const char *path, uint64_t window, uint64_t max_bytes);
 void git2_close(git2 *g);
 /* The address of the byte, in a window that is in use until the next call. */
 const unsigned char *git2_at(git2 *g, uint64_t offset);
+/* The offset of a window that is mapped, by its place on the list; false: there are not so many. */
+bool git2_window(const git2 *g, uint64_t place, uint64_t *offset);
 /* Times it called mmap so far. */
 uint64_t git2_maps(void);
 

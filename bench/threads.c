@@ -159,6 +159,17 @@ static void record(bench *b, const kind *kinds, const contestant *all, unsigned 
 	             gains, b->rounds);
 }
 
+/* Where two threads gain nothing on counters of their own, something else runs here, and no figure below means much. */
+static void note_if_busy(bench *b, const double *gains)
+{
+	unsigned poor = 0;
+	for (unsigned i = 0; i < b->rounds; i++)
+		poor += gains[i] < 1.4;
+	if (poor > b->rounds / 4)
+		bench_note(b, "threads", "the machine was busy: two threads gained less than 1.4 in %u of %u rounds",
+		           poor, b->rounds);
+}
+
 void group_threads(bench *b)
 {
 	static const unsigned sizes[] = {1, 2, 4};
@@ -189,6 +200,9 @@ void group_threads(bench *b)
 	for (unsigned i = 0; i < HOT; i++)
 		ours_at(&resident.desks[0].cursor, (HOT - 1 - i) * W);
 	bench_race(b, all, KINDS * SIZES);
+	double gains[BENCH_ROUNDS_MAX];
+	crew_gains(b, &all[0], &all[1], gains);
+	note_if_busy(b, gains);
 	for (unsigned k = 0; k < KINDS; k++)
 		for (unsigned t = 1; t < SIZES; t++)
 			record(b, kinds, all, k, t, sizes[t]);

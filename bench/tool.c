@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command-line tool against xxhsum, grep and cat: wall time of whole processes, output to /dev/null. */
+/* The command-line tool against xxhsum, grep and cat: wall time of whole processes, all output to /dev/null. */
 #include "crew.h"
 #include "files.h"
 
@@ -25,6 +25,8 @@ static uint64_t run_command(void *context, uint64_t count)
 	posix_spawn_file_actions_t actions;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO,
+	                                 STDERR_FILENO); /* xxhsum clears its line there */
 	for (uint64_t i = 0; i < count; i++) {
 		pid_t pid;
 		int status = 0;
