@@ -276,10 +276,9 @@ static char *volatile seen_stack;
 
 static void looks_at_its_stack(int signal)
 {
-	char here;
 	(void)signal;
 	calls++;
-	seen_stack = &here;
+	seen_stack = __builtin_frame_address(0); /* a sanitizer may keep variables elsewhere */
 	siglongjmp(out, 1);
 }
 
