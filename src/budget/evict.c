@@ -21,7 +21,7 @@
  * VLDB 1994) and S3-FIFO (Yang and others, SOSP 2023). A region that comes back later takes a place in the main list only if
  * the next one there was not used since; otherwise that one loses its round, and the newcomer goes on probation again.
  *
- * tests/budget/test_traces.c measures it against exact LRU. Where a scan or a loop pollutes it is better by a tenth to
+ * tests/budget/test_evict.c measures it against exact LRU. Where a scan or a loop pollutes it is better by a tenth to
  * nothing: a loop over a little more than the budget still finds almost nothing.
  *
  * Names: lists are linked through the regions' links, 4 bytes each. A pinned region that comes to the head is taken off
