@@ -11,8 +11,9 @@
 enum { COPY_ROOM = 64 << 10 };
 
 /*
- * The system could not read the mapping at `offset` (EFAULT): the file was cut there, or cannot be mapped just
- * now but can be read (a full tmpfs). Copies up to `size` bytes instead. Returns how many, or an error code.
+ * The system could not read the mapping at `offset` (EFAULT): the file was cut there, or cannot be mapped
+ * just now but can be read (a full tmpfs). Copies up to `size` bytes instead. Returns how many, or an error
+ * code.
  */
 static int64_t write_copy(struct scan *scan, uint64_t offset, size_t size, int *output_error)
 {
@@ -25,7 +26,9 @@ static int64_t write_copy(struct scan *scan, uint64_t offset, size_t size, int *
 	return got;
 }
 
-/* Writes one piece. Returns 0 or the error code of the file; errors of standard output go to `output_error`. */
+/*
+ * Writes one piece. Returns 0 or the error code of the file; errors of standard output go to `output_error`.
+ */
 static int write_piece(struct scan *scan, const struct piece *piece, int *output_error)
 {
 	size_t done = 0;
@@ -66,6 +69,7 @@ static void cat_file(struct job *job)
 	struct scan scan;
 	int code = scan_open(&scan, job, options->files[job->index]);
 	if (code == 0) {
+		scan_map_only(&scan); /* the system copies anyway */
 		scan_limit(&scan, options->offset, options->length);
 		code = write_file(&scan);
 	}

@@ -124,7 +124,7 @@ static void read_list(struct run *run, struct check *check, const char *name)
 	bool standard = strcmp(name, "-") == 0;
 	FILE *list = standard ? stdin : fopen(name, "re");
 	if (!list) {
-		list_failed(run, name, smmap_strerror(-errno));
+		list_failed(run, name, report_reason(-errno));
 		return;
 	}
 	size_t before = check->count;
@@ -134,7 +134,7 @@ static void read_list(struct run *run, struct check *check, const char *name)
 	if (!standard)
 		fclose(list);
 	if (error)
-		list_failed(run, name, smmap_strerror(-error));
+		list_failed(run, name, report_reason(-error));
 	else if (check->count == before)
 		list_failed(run, name, "no line is a checksum of this algorithm");
 	else if (malformed)

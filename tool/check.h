@@ -12,8 +12,8 @@
 void check_lists(struct run *run, const struct digest *digest);
 
 /*
- * Takes one line of a list apart, in place, without its newline. Two styles are known, and both with a backslash
- * before the line when backslashes in the name are to be undone:
+ * Takes one line of a list apart, in place, without its newline. Two styles are known, and both with a
+ * backslash before the line when backslashes in the name are to be undone:
  *	HASH  NAME	with a space or * before the name
  *	TAG (NAME) = HASH
  * Returns false for a line that is no such thing.

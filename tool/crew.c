@@ -39,7 +39,7 @@ static void output_broken(struct run *run)
 		return;
 	run->failed = true;
 	progress_hide(&run->progress);
-	report_line("standard output", smmap_strerror(run->sink.error));
+	report_line("standard output", report_reason(run->sink.error));
 }
 
 static void flush(struct run *run)

@@ -2,10 +2,11 @@
 /*
  * The crew works on a list of jobs, --threads of them at a time, and keeps their output in order.
  *
- * The job with the lowest number that is not done yet has the *turn*: what it writes goes straight to standard
- * output. The others keep what they write; one that has kept much waits for its turn. Jobs begin in order, so
- * the one that has the turn is always at work and nobody waits for ever. Messages for standard error are kept
- * until the job is done, so that they come in order too. A single thread is the caller's own: none is made.
+ * The job with the lowest number that is not done yet has the *turn*: what it writes goes straight to
+ * standard output. The others keep what they write; one that has kept much waits for its turn. Jobs begin in
+ * order, so the one that has the turn is always at work and nobody waits for ever. Messages for standard
+ * error are kept until the job is done, so that they come in order too. A single thread is the caller's own:
+ * none is made.
  */
 #ifndef SMMAP_TOOL_CREW_H
 #define SMMAP_TOOL_CREW_H

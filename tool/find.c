@@ -3,9 +3,10 @@
  * smmap find: where a pattern stands in files. Matches do not overlap, as with grep -o: the search goes on
  * behind a match.
  *
- * Pieces of a file that are mapped together are one array, so a match may reach from one into the next. Where a
- * mapping ends, the bytes around the border are copied and searched apart: those matches begin before the border
- * and end behind it. A pattern that is longer than a window is found in the same way, by borders alone.
+ * Pieces of a file that are mapped together are one array, so a match may reach from one into the next. Where
+ * a mapping ends, the bytes around the border are copied and searched apart: those matches begin before the
+ * border and end behind it. A pattern that is longer than a window is found in the same way, by borders
+ * alone.
  */
 #include "commands.h"
 #include "crew.h"
@@ -154,6 +155,7 @@ static void find_in_file(struct job *job)
 	search->pattern = job->context;
 	search->border = memory_new(2, search->pattern->size);
 	int code = scan_open(&search->scan, job, job->run->options->files[job->index]);
+	search->scan.reach = search->pattern->size - 1;
 	if (code == 0)
 		code = search_file(search);
 	if (code < 0)

@@ -43,7 +43,9 @@ struct facts {
 	uint64_t cell_resident[CELLS];
 };
 
-/* The first page of cell `cell`; that of cell CELLS is behind the last page. Whole bytes of 64 bits suffice. */
+/*
+ * The first page of cell `cell`; that of cell CELLS is behind the last page. Whole bytes of 64 bits suffice.
+ */
 static uint64_t cell_begin(uint64_t pages, uint64_t cell)
 {
 	return pages / CELLS * cell + pages % CELLS * cell / CELLS;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* In place of json.c where there is no JSON library: --json is refused, so that nothing else here is called. */
+/*
+ * In place of json.c where there is no JSON library: --json is refused, so that nothing else here is called.
+ */
 #include "json.h"
 
 #ifdef SMMAP_TOOL_NO_JSON

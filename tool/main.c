@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		return status;
 	int code = run_begin(&run, &options);
 	if (code < 0) {
-		report_line("cannot begin", smmap_strerror(code));
+		report_line("cannot begin", report_reason(code));
 		return STATUS_USAGE;
 	}
 	command->run(&run);

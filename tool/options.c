@@ -84,6 +84,12 @@ static const char *set_progress(struct options *options, const char *argument)
 	return "not one of auto, always, never";
 }
 
+static const char *set_copy(struct options *options, const char *argument)
+{
+	options->copy = strcmp(argument, "auto") == 0;
+	return options->copy || strcmp(argument, "never") == 0 ? NULL : "not one of auto, never";
+}
+
 static const char *set_stats(struct options *options, const char *argument)
 {
 	(void)argument;
@@ -160,6 +166,8 @@ static const struct spec {
 	{"handles", "N", COMMAND_ALL, set_handles, "keep at most N pieces mapped (0: no limit)"},
 	{"threads", "N", COMMAND_ALL, set_threads, "work on N files at a time (1); 0: one per processor"},
 	{"placement", "HOW", COMMAND_ALL, set_placement, "auto, stable or detached (auto)"},
+	{"copy", "WHEN", COMMAND_HASH | COMMAND_FIND, set_copy,
+     "copy what is read faster so: auto, never (auto)"},
 	{"stats", NULL, COMMAND_ALL, set_stats, "statistics to standard error at the end"},
 	{"json", NULL, COMMAND_ALL, set_json, "results as JSON, one object per line"},
 	{"progress", "WHEN", COMMAND_ALL, set_progress, "auto, always or never (auto: on a terminal)"},
@@ -253,8 +261,12 @@ int options_parse(struct options *options, const struct command *command, int ar
 {
 	struct option table[SPEC_COUNT + 1];
 	make_table(table, command);
-	*options = (struct options){
-		.command = command, .threads = 1, .length = UINT64_MAX, .max = UINT64_MAX, .algorithm = "xxh3-128"};
+	*options = (struct options){.command = command,
+	                            .threads = 1,
+	                            .length = UINT64_MAX,
+	                            .max = UINT64_MAX,
+	                            .copy = true,
+	                            .algorithm = "xxh3-128"};
 	opterr = 0;
 	for (int found; (found = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
 		if (found == '?' || found == ':')

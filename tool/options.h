@@ -38,6 +38,7 @@ struct options {
 	enum when progress;
 	bool stats;
 	bool json;
+	bool copy; /* files may be read by copy where that is faster */
 	/* cat */
 	uint64_t offset;
 	uint64_t length; /* UINT64_MAX: to the end */
@@ -65,7 +66,9 @@ int options_parse(struct options *options, const struct command *command, int ar
 /* Reports a mistake in the use of `command` (NULL: of the tool itself). Returns STATUS_USAGE. */
 int usage_error(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The window size that the manager gets: the one asked for, or the one that suits the limit; 0: the default. */
+/*
+ * The window size that the manager gets: the one asked for, or the one that suits the limit; 0: the default.
+ */
 uint64_t options_window(const struct options *options);
 
 #endif

@@ -135,6 +135,7 @@ static void report_table(struct text *text, const struct probe *probe, const smm
 	add_row(text, "limit", smmap_manager_max_mapped_memory_size(manager), true);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		add_row(text, rows[i].label, row_value(stats, i), rows[i].bytes);
+	add_row(text, "read by the tool", probe->copied, true);
 	if (probe->known) {
 		add_row(text, "RssFile at start", probe->first, true);
 		add_row(text, "RssFile at most", probe->peak, true);
@@ -150,6 +151,7 @@ static void report_json(struct text *text, const struct probe *probe, const smma
 	json_add_number(object, "max_memory", smmap_manager_max_mapped_memory_size(manager));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		json_add_number(object, rows[i].key, row_value(stats, i));
+	json_add_number(object, "tool_read_bytes", probe->copied);
 	if (probe->known) {
 		json_add_number(object, "rss_file_at_start", probe->first);
 		json_add_number(object, "peak_rss_file", probe->peak);

@@ -17,6 +17,7 @@ struct probe {
 	_Atomic uint64_t peak;
 	_Atomic uint64_t samples;
 	_Atomic uint64_t sampled; /* time of the last sample */
+	_Atomic uint64_t copied;  /* bytes that the tool itself read by copy, see copier.h */
 };
 
 /* Takes the first sample, when `on`. */

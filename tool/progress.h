@@ -33,7 +33,9 @@ void progress_expect_files(struct progress *progress, char **files, size_t count
 /* `size` more bytes are done. Draws now and then. Any thread. */
 void progress_add(struct progress *progress, uint64_t size);
 
-/* Takes the bar off the terminal, so that a line can be written there; the next progress_add draws it again. */
+/*
+ * Takes the bar off the terminal, so that a line can be written there; the next progress_add draws it again.
+ */
 void progress_hide(struct progress *progress);
 
 /* Draws the bar for the last time and leaves it there. */

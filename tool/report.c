@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MAX_WRITE ((size_t)1 << 30) /* one write(2) moves at most 2 GiB less a page */
@@ -31,6 +32,11 @@ int write_all(int fd, const void *data, size_t size, size_t *written)
 	if (written)
 		*written = done;
 	return error;
+}
+
+const char *report_reason(int code)
+{
+	return strcmp(smmap_err_name(code), "SMMAP_EUNKNOWN") == 0 ? strerror(-code) : smmap_strerror(code);
 }
 
 void report_text(const struct text *text)
@@ -71,6 +77,6 @@ bool report_stdio(void)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return true;
-	report_line("standard output", smmap_strerror(errno ? -errno : SMMAP_EIO));
+	report_line("standard output", report_reason(errno ? -errno : SMMAP_EIO));
 	return false;
 }

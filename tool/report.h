@@ -14,6 +14,9 @@
  */
 int write_all(int fd, const void *data, size_t size, size_t *written);
 
+/* The reason of an error in plain words: the library's for its codes, the system's for the others. */
+const char *report_reason(int code);
+
 /* Writes the whole text at once, so that lines of threads do not mix. */
 void report_text(const struct text *text);
 

@@ -68,13 +68,13 @@ const struct digest *sha256_load(const char **why)
 	if (!library)
 		library = dlopen("libcrypto.so.1.1", RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
-		*why = "sha256 needs libcrypto (libssl3), which is not installed";
+		*why = "needs libcrypto (libssl3), which is not installed";
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
 		void *symbol = dlsym(library, symbols[i].name);
 		if (!symbol) {
-			*why = "sha256: the libcrypto that is installed lacks a function";
+			*why = "the libcrypto that is installed lacks a function";
 			return NULL;
 		}
 		memcpy(symbols[i].function, &symbol, sizeof symbol);

@@ -16,6 +16,13 @@
 
 #include <pthread.h>
 
+/* The stress build evicts every region as soon as nothing pins it. */
+#ifdef SMMAP_STRESS
+#define SMMAP__EVICT_AT_ONCE 1
+#else
+#define SMMAP__EVICT_AT_ONCE 0
+#endif
+
 typedef struct smmap__list {
 	smmap__link head;
 	smmap__link tail;

@@ -140,19 +140,37 @@ static void park(smmap__region region)
 	(void)before;
 }
 
+static smmap__list *other_list(smmap__evict *evict, const smmap__list *list)
+{
+	return list == &evict->main ? &evict->probation : &evict->main;
+}
+
 static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__directory *directory,
                                         smmap__region *region)
 {
+	/* A list on which other threads are at work on everything keeps its turn; then it is the other one's. */
+	const smmap__list *all_busy = NULL;
+	uint64_t busy = 0; /* in a row */
 	/* Every region may be looked at twice: once to lose its bit, once to go. */
-	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0 && linked(evict) != 0; steps--) {
+	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0; steps--) {
 		smmap__list *from = next_list(evict);
+		if (from == all_busy)
+			from = other_list(evict, from);
+		if (from->count == 0)
+			break;
 		*region = pop(from, directory);
-		switch (decide_locked(evict, *region)) {
+		enum fate fate = decide_locked(evict, *region);
+		busy = fate == TO_SAME ? busy + 1 : 0;
+		switch (fate) {
 		case TO_MAIN:
 			push(&evict->main, directory, *region);
 			break;
 		case TO_SAME:
 			push(from, directory, *region);
+			if (busy >= from->count) {
+				all_busy = from;
+				busy = 0;
+			}
 			break;
 		case TAKEN_OFF:
 			park(*region);

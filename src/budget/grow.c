@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file that grows where it lies. Its last region was charged what it had; from now on it is a whole region, or the last
- * one no longer. Nobody may map it or give it back while the size changes, since both look at the size: so it is held,
- * BUSY where it is EMPTY, pinned where it is MAPPED.
+ * A file that grows where it lies. Its last region was charged what it had; from now on it is longer, or the last one no
+ * longer. Nobody may map it or give it back while the size changes, since both look at the size: so it is held, BUSY where
+ * it is EMPTY, pinned where it is MAPPED.
  */
 #include "budget/budget.h"
+
+#include "base/arith.h"
 
 static bool change(smmap__region region, uint64_t *word, uint64_t to)
 {
@@ -40,15 +42,20 @@ static bool hold(smmap__region region, uint64_t *before)
 	}
 }
 
-/* Charged as a whole region from now on. */
-static void charge_whole(smmap__budget *budget, smmap__region region)
+/* Charged for what it has of a file of `size` bytes from now on. */
+static void charge_more(smmap__budget *budget, smmap__region region, uint64_t size)
 {
+	smmap__file *file = region.leaf->file;
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	uint64_t charged = smmap__region_charge(region, word);
+	uint64_t length = smmap__min(size - smmap__region_begin(region), file->stride);
 	if ((word & SMMAP__SHORT) == 0)
 		return;
-	atomic_fetch_and_explicit(smmap__region_word(region), ~SMMAP__SHORT, memory_order_acq_rel);
-	smmap__gauge_add(&budget->bytes, region.leaf->file->stride - charged);
+	if (length == file->stride)
+		atomic_fetch_and_explicit(smmap__region_word(region), ~SMMAP__SHORT, memory_order_acq_rel);
+	else
+		atomic_store_explicit(&file->short_length[0], length, memory_order_relaxed);
+	smmap__gauge_add(&budget->bytes, length - charged);
 }
 
 static void let_go(smmap__budget *budget, smmap__region region, uint64_t before)
@@ -78,7 +85,7 @@ bool smmap__budget_grow(smmap__budget *budget, smmap__file *file, uint64_t size)
 	bool extended = smmap__file_extend(file, size) == 0;
 	if (extended) {
 		if (smmap__word_state(before) == SMMAP__MAPPED)
-			charge_whole(budget, last);
+			charge_more(budget, last, size);
 		atomic_store_explicit(&file->size, size, memory_order_release);
 	}
 	let_go(budget, last, before);

@@ -178,6 +178,8 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 		return;
 	if ((word & SMMAP__PARKED) != 0)
 		smmap__evict_link(budget, region);
+	if (SMMAP__EVICT_AT_ONCE)
+		(void)smmap__budget_evict(budget, region);
 	if (smmap__budget_is_over(budget))
 		smmap__budget_make_room(budget);
 	else if (region.leaf->detached &&

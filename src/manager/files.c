@@ -2,6 +2,8 @@
 /* The files of a manager: found by inode, held, idle, renewed, dropped. */
 #include "manager/manager.h"
 
+#include "base/arith.h"
+
 #include <assert.h>
 
 /* ---- hash and lists; under the lock ---- */
@@ -227,6 +229,8 @@ static bool give_something_back(smmap_manager *manager)
 }
 
 #define SMALL_ENOUGH_TO_READ (UINT64_C(1) << 20)
+/* Some files without a size never end, or hold the memory of a process. */
+#define LARGEST_SNAPSHOT (UINT64_C(64) << 20)
 
 /* An entry placed as wished; else detached, each region for itself; a small file is read rather than mapped. */
 static int new_file(smmap_manager *manager, smmap__name *name, int flags, int descriptor,
@@ -234,7 +238,8 @@ static int new_file(smmap_manager *manager, smmap__name *name, int flags, int de
 {
 	smmap__shared *shared = &manager->shared;
 	smmap__file_wish wish = manager->wish;
-	wish.max_snapshot = atomic_load_explicit(&manager->budget.max_bytes, memory_order_relaxed);
+	uint64_t limit = atomic_load_explicit(&manager->budget.max_bytes, memory_order_relaxed);
+	wish.max_snapshot = smmap__min(limit, LARGEST_SNAPSHOT);
 	int code = smmap__file_new(shared, &wish, name, flags, descriptor, identity, file);
 	while (smmap__os_is_pressure(code) && give_something_back(manager))
 		code = smmap__file_new(shared, &wish, name, flags, descriptor, identity, file);
@@ -308,8 +313,10 @@ static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int
 {
 	smmap__file *made;
 	smmap__file *file = hold_known(manager, identity);
-	if (file == NULL && grow_known(manager, identity))
+	if (file == NULL && grow_known(manager, identity)) {
 		file = hold_known(manager, identity);
+		smmap__budget_make_room(&manager->budget);
+	}
 	if (file == NULL) {
 		int code = new_file(manager, name, flags, descriptor, identity, &made);
 		if (code != 0)

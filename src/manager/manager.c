@@ -13,6 +13,8 @@ enum { FIRST_BUCKETS = 16, DEFAULT_DESCRIPTORS = 32, MAX_DESCRIPTORS = 1 << 16 }
 
 static uint64_t default_window(void)
 {
+	if (SMMAP__EVICT_AT_ONCE) /* the stress build: windows of one page */
+		return 1;
 	return smmap_is_64_bit() ? GIB : 64 * MIB;
 }
 

@@ -78,8 +78,17 @@ every_file_names_its_licence() {
 }
 
 # As a user does: install below a folder, and compile against what pkg-config says, both ways.
+# What README.md shows is the example, which compiles without a warning and counts right.
+the_readme_shows_the_example() {
+	awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$scratch/shown.c"
+	tail -n +2 examples/first.c | diff - "$scratch/shown.c"
+	${CC:-gcc} -Wall -Wextra -Werror -Iinclude examples/first.c build/libsmmap.a -pthread -o "$scratch/first"
+	seq 100000 >"$scratch/lines"
+	[ "$("$scratch/first" "$scratch/lines")" = "100000 lines: no error" ] || echo "it counts wrong"
+}
+
 an_installed_library_can_be_used() {
-	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local
+	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local >"$scratch/log" || cat "$scratch/log"
 	local at pc
 	pc=$(find "$scratch/root" -name smmap.pc)
 	cat >"$scratch/use.c" <<-'EOF'
@@ -106,6 +115,7 @@ check layers_include_downwards
 check only_os_names_the_system
 check the_tool_sees_the_public_header_alone
 check every_file_names_its_licence
+check the_readme_shows_the_example
 check an_installed_library_can_be_used
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
