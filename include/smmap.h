@@ -194,6 +194,7 @@ typedef struct smmap_trace_event {
 
 /* smmap_options.flags */
 #define SMMAP_ALLOW_BLOCK_DEVICES 1u /* block devices may be opened, not only regular files */
+#define SMMAP_KEEP_ONE 2u            /* a region that is larger than the limit, and the only one, stays as a cache */
 
 typedef struct smmap_options {
 	int kind; /* enum smmap_kind */

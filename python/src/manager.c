@@ -87,6 +87,8 @@ static int manager_init(manager_object *self, PyObject *args, PyObject *kwargs)
 		return -1;
 	/* A window of size 0 is one of any size: the whole file. */
 	options.kind = sliding && options.window_size != 0 ? SMMAP_SLIDING : SMMAP_STATIC;
+	/* As the original: nothing is given back before something else is wanted. */
+	options.flags = SMMAP_KEEP_ONE;
 	if (max_handles < (uint64_t)PY_SSIZE_T_MAX)
 		options.max_handles = max_handles != 0 ? max_handles : 1;
 	int code = smmap_manager_new(&core, &options);
