@@ -516,8 +516,11 @@ static PyObject *cursor_readinto(cursor_object *self, PyObject *const *args, Py_
 		return PyErr_Format(PyExc_TypeError, "readinto() takes two arguments: offset and buffer");
 	if (as_offset(values[0], "offset", &offset) < 0)
 		return NULL;
-	if (PyObject_GetBuffer(values[1], &buffer, PyBUF_WRITABLE) < 0)
-		return NULL;
+	if (PyObject_GetBuffer(values[1], &buffer, PyBUF_WRITABLE) < 0) {
+		PyErr_Clear();
+		return PyErr_Format(PyExc_TypeError, "buffer must be a writable bytes-like object, not %.100s",
+		                    Py_TYPE(values[1])->tp_name);
+	}
 	int64_t n = read_to(self, offset, buffer.buf, (uint64_t)buffer.len);
 	PyBuffer_Release(&buffer);
 	return n < 0 ? NULL : PyLong_FromLongLong(n);
