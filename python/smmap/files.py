@@ -101,6 +101,12 @@ class MapFile(io.RawIOBase):
         self._position += len(data)
         return data
 
+    def write(self, data):
+        raise io.UnsupportedOperation("write")
+
+    def truncate(self, size=None):
+        raise io.UnsupportedOperation("truncate")
+
     def readall(self):
         return self.read(max(self._size - self._position, 0)) if self._open_cursor() else b""
 

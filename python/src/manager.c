@@ -57,11 +57,12 @@ static int as_window_size(PyObject *object, int64_t *value)
 {
 	uint64_t size;
 	if (PyLong_Check(object) && PyLong_AsLong(object) == -1) {
+		if (!PyErr_Occurred()) {
+			*value = -1;
+			return 0;
+		}
 		PyErr_Clear();
-		*value = -1;
-		return 0;
 	}
-	PyErr_Clear();
 	if (as_offset(object, "window_size", &size) < 0)
 		return -1;
 	*value = (int64_t)size;
