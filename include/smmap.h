@@ -347,16 +347,18 @@ typedef struct smmap_cursor {
 	uint64_t last_slot;
 	uint64_t hits;
 	uint64_t copied;
+	uint64_t pin_index;
 	uint32_t pin_slot[2];
+	uint32_t pin_slots;
 	uint32_t read_pinned;
 	uint32_t tick;
 	int flags;
-	uint64_t reserved[5];
+	uint64_t reserved[4];
 } smmap_cursor;
 
 #define SMMAP_CURSOR_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0,                                      \
+		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0,                                \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \

@@ -6,6 +6,7 @@
 #include "hash.h"
 #include "json.h"
 #include "report.h"
+#include "size.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,20 +28,12 @@ struct check {
 	_Atomic size_t different;
 };
 
-static int hex_value(char digit)
-{
-	static const char digits[] = "0123456789abcdef";
-	char small = digit >= 'A' && digit <= 'F' ? (char)(digit | 0x20) : digit;
-	const char *found = small ? strchr(digits, small) : NULL;
-	return found ? (int)(found - digits) : -1;
-}
-
 /* Reads the digits of one hash. Returns the place behind them, or NULL. */
 static char *parse_hash(char *text, const struct digest *digest, unsigned char *hash)
 {
 	for (size_t i = 0; i < digest->size; i++) {
-		int high = hex_value(text[2 * i]);
-		int low = high < 0 ? -1 : hex_value(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]);
+		int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
 		if (low < 0)
 			return NULL;
 		hash[i] = (unsigned char)(high * 16 + low);
@@ -176,7 +169,7 @@ static void check_entry(struct job *job)
 {
 	struct check *check = job->context;
 	const struct entry *entry = &check->entries[job->index];
-	unsigned char result[DIGEST_MAX_SIZE];
+	unsigned char result[DIGEST_MAX_SIZE] = {0};
 	enum outcome outcome = OUTCOME_OK;
 	struct scan scan;
 	int code = scan_open(&scan, job, entry->name);

@@ -11,15 +11,24 @@
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
-#define MANY_FAULTS 5 /* per MiB: with folios of 256 KiB, 4 faults, both ways take about the same time */
-#define SKIPPED 1     /* before them: faults of a new thread's stack are no matter of the file */
-#define PIECES 3      /* looked at before a decision */
-#define MIN_RUN                                                                                              \
-	(8 * MIB) /* bytes between two looks at first; twice as many each time that nothing has changed */
+
+/* What many faults are, for each MiB: with folios of 256 KiB, 4 faults, both ways take about the same time. */
+#define MANY_FAULTS ((uint64_t)5)
+
+/* A look goes over some pieces, behind one that is left out: a new thread's stack has faults, too. */
+#define SKIPPED 1
+#define PIECES 3
+
+/* Bytes between two looks; twice as many each time that nothing has changed. */
+#define MIN_RUN (8 * MIB)
 #define MAX_RUN (128 * MIB)
+
+/* See is_warm. */
 #define LOOK_AHEAD (24 * MIB)
 #define LOOK_SIZE (4 * MIB)
-#define PAGE 4096 /* at least this alignment: the system copies twice as fast to the start of a page */
+
+/* The alignment of the buffer: the system copies much faster to the start of a page. */
+#define PAGE 4096
 
 static uint64_t count_faults(void)
 {

@@ -75,7 +75,7 @@ static void hash_file(struct job *job)
 {
 	const struct options *options = job->run->options;
 	const struct digest *digest = *(const struct digest **)job->context;
-	unsigned char result[DIGEST_MAX_SIZE];
+	unsigned char result[DIGEST_MAX_SIZE] = {0};
 	char hash[HASH_TEXT_ROOM];
 	struct scan scan;
 	int code = scan_open(&scan, job, options->files[job->index]);

@@ -7,6 +7,7 @@
  */
 #include "pattern.h"
 
+#include "size.h"
 #include "text.h"
 
 #include <stdint.h>
@@ -41,17 +42,6 @@ static const unsigned char commonness[256] = {
 	125, 56, 106, 129, 64, 84, 139, 117, 148, 105, 127, 130, 137, 152, 171, 246,
 	/* clang-format on */
 };
-
-static int hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
-}
 
 static bool is_space(char byte)
 {

@@ -113,6 +113,17 @@ const char *number_parse(const char *string, uint64_t *value)
 	return NULL;
 }
 
+int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
+	return -1;
+}
+
 const char *size_format(char to[SIZE_TEXT_ROOM], double value)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

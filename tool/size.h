@@ -16,6 +16,9 @@ const char *size_parse(const char *string, uint64_t *value);
 /* Reads a whole decimal number. Returns NULL and sets `value`, or says what is wrong. */
 const char *number_parse(const char *string, uint64_t *value);
 
+/* The value of a hexadecimal digit; negative for what is none. */
+int hex_digit(char digit);
+
 #define SIZE_TEXT_ROOM 32
 
 /* Writes `value` with a unit and at most four digits ("1.5 GiB", "0 B") to `to`; returns `to`. */

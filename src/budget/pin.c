@@ -89,10 +89,9 @@ static int map_busy(smmap__budget *budget, smmap__region region, uint64_t before
 /* ---- pinning ---- */
 
 /* One step towards a pin. true: `*code` is the outcome. */
-static bool try_pin(smmap__budget *budget, smmap__region region, bool *missed, int *code)
+static bool try_pin(smmap__budget *budget, smmap__region region, bool stable, bool *missed, int *code)
 {
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
-	bool stable = !region.leaf->detached;
 	*code = 0;
 	switch (smmap__word_state(word)) {
 	case SMMAP__MAPPED:
@@ -137,7 +136,7 @@ int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t ind
 	}
 	if (code != 0)
 		return code;
-	while (!try_pin(budget, *region, &mapped_now, &code))
+	while (!try_pin(budget, *region, smmap__file_is_stable(file), &mapped_now, &code))
 		;
 	if (missed != NULL)
 		*missed = mapped_now;
@@ -183,8 +182,8 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 	bool is_over = smmap__budget_is_over(budget);
 	if (is_over && !(budget->keeps_one && smmap__gauge_now(&budget->handles) == 1))
 		smmap__budget_make_room(budget);
-	else if (!is_over && region.leaf->detached &&
-	         smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings)
+	else if (!is_over && smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
+	         region.leaf->detached)
 		(void)smmap__budget_evict_one(budget);
 }
 

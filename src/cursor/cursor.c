@@ -32,17 +32,10 @@ int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, 
 /* Whether the cursor's pins are just what the range needs. */
 static bool pins_cover(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
-	const smmap__leaf *leaf = cursor->pin_leaf[0];
-	if (leaf == NULL)
-		return false;
 	uint64_t first = smmap__file_slot(cursor->file, offset);
 	uint64_t last = smmap__file_slot(cursor->file, offset + size - 1);
-	uint64_t pinned = smmap__region_index(smmap__cursor_pin(cursor, 0));
-	if (first != pinned)
-		return false;
-	if (leaf->is_span || cursor->pin_leaf[1] != NULL)
-		return last == pinned + 1;
-	return last == pinned;
+	return cursor->pin_leaf[0] != NULL && first == cursor->pin_index &&
+	       last - first == cursor->pin_slots - UINT64_C(1);
 }
 
 static void unpin_both(smmap_cursor *cursor)
@@ -58,7 +51,7 @@ static void unpin_both(smmap_cursor *cursor)
 
 static void set_range(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
-	cursor->data = smmap__region_at(smmap__cursor_pin(cursor, 0), offset);
+	cursor->data = smmap__region_at(cursor->file, smmap__cursor_pin(cursor, 0), offset);
 	cursor->offset = offset;
 	cursor->size = size;
 }
@@ -106,6 +99,8 @@ static int move_pins(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 		cursor->pin_leaf[i] = pins[i].leaf;
 		cursor->pin_slot[i] = pins[i].slot;
 	}
+	cursor->pin_index = smmap__file_slot(cursor->file, offset);
+	cursor->pin_slots = 1 + (uint32_t)(smmap__file_slot(cursor->file, offset + size - 1) - cursor->pin_index);
 	if (missed)
 		prefetch_after(cursor, smmap__file_slot(cursor->file, offset + size - 1));
 	else
@@ -243,6 +238,8 @@ int smmap_cursor_assign(smmap_cursor *to, const smmap_cursor *from)
 		copy.name = smmap__name_take(from->name);
 		copy.file = from->file;
 		copy.flags = from->flags;
+		copy.pin_index = from->pin_index;
+		copy.pin_slots = from->pin_slots;
 		copy.data = from->data;
 		copy.offset = from->offset;
 		copy.size = from->size;
@@ -281,7 +278,7 @@ int smmap_cursor_map(const smmap_cursor *cursor, const unsigned char **data, smm
 	bool is_short;
 	uint64_t begin = smmap__region_begin(first);
 	uint64_t end = smmap__region_begin(last) + smmap__region_length(last, &is_short);
-	*data = smmap__region_at(first, begin);
+	*data = smmap__region_at(cursor->file, first, begin);
 	*window = (smmap_window){begin, end - begin};
 	return 0;
 }

@@ -10,7 +10,7 @@
  * giving them back later costs as much as five to seventy preads (large folios, small folios). So a region is mapped when
  * access is sequential, or when it has been read a few times and there is room; where there is none, when it is hotter by a
  * clear step than the coldest of the next few that would have to go (the admission rule of TinyLFU: Einziger, Friedman and
- * Manes, ACM TOS 2017). Heat is a count in the state word, raised by one read in HEAT_SAMPLE; when the hottest region
+ * Manes, ACM TOS 2017). Heat is a count in the state word of every COLD_SAMPLE-th read; when the hottest region
  * reaches HEAT_FULL an epoch ends, and all heat of earlier epochs counts half.
  *
  * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
@@ -22,7 +22,9 @@
 #include <string.h>
 
 enum {
-	HEAT_SAMPLE = 8,  /* one read in so many raises the heat */
+	COLD_SAMPLE = 8, /* one cold read in so many raises the heat, by 1 */
+	HIT_SAMPLE =
+		64, /* one read from a map in so many, by as many as that stands for: threads share these words */
 	HEAT_TO_MAP = 1,  /* with room to spare */
 	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
 	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */
@@ -53,14 +55,14 @@ static unsigned epoch_of(const smmap__budget *budget)
 	return atomic_load_explicit(&budget->heat_epoch, memory_order_relaxed);
 }
 
-/* One sample more; lost where another thread changes the word at the same time. Returns the heat. */
-static unsigned raise_heat(smmap__budget *budget, smmap__region region)
+/* `by` samples more; lost where another thread changes the word at the same time. Returns the heat. */
+static unsigned raise_heat(smmap__budget *budget, smmap__region region, unsigned by)
 {
 	unsigned epoch = epoch_of(budget);
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
 	unsigned heat = heat_now(word, epoch);
 	if (heat < HEAT_FULL)
-		heat++;
+		heat += by;
 	else
 		atomic_compare_exchange_strong_explicit(&budget->heat_epoch, &epoch, epoch + 1, memory_order_relaxed,
 		                                        memory_order_relaxed);
@@ -70,9 +72,15 @@ static unsigned raise_heat(smmap__budget *budget, smmap__region region)
 }
 
 /* Whether this read is a sample. */
-static bool is_sample(smmap_cursor *cursor)
+static bool is_sample(smmap_cursor *cursor, unsigned one_in)
 {
-	return cursor->tick++ % HEAT_SAMPLE == 0;
+	return cursor->tick++ % one_in == 0;
+}
+
+static void note_hit(smmap_cursor *cursor, smmap__region region)
+{
+	if (is_sample(cursor, HIT_SAMPLE))
+		raise_heat(&cursor->manager->budget, region, HIT_SAMPLE / COLD_SAMPLE);
 }
 
 /* ---- mapped regions ---- */
@@ -102,13 +110,12 @@ static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t off
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) != SMMAP__MAPPED)
 		return false;
-	memcpy(to, smmap__region_at(region, offset), size);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
 	mark_referenced(region, word);
 	word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) == SMMAP__EMPTY)
 		give_pages_back(region, offset, size);
-	if (is_sample(cursor))
-		raise_heat(&cursor->manager->budget, region);
+	note_hit(cursor, region);
 	return true;
 }
 
@@ -129,16 +136,15 @@ static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t o
 			return false;
 		cursor->read_pinned = region.slot + 1;
 	}
-	memcpy(to, smmap__region_at(region, offset), size);
-	if (is_sample(cursor))
-		raise_heat(&cursor->manager->budget, region);
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
+	note_hit(cursor, region);
 	return true;
 }
 
 static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
-	return region.leaf->detached ? copy_detached(cursor, region, offset, to, size)
-	                             : copy_stable(cursor, region, offset, to, size);
+	return smmap__file_is_stable(cursor->file) ? copy_stable(cursor, region, offset, to, size)
+	                                           : copy_detached(cursor, region, offset, to, size);
 }
 
 /* ---- cold regions ---- */
@@ -196,7 +202,7 @@ static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
 {
 	smmap__budget *budget = &cursor->manager->budget;
 	bool is_short;
-	unsigned heat = raise_heat(budget, region);
+	unsigned heat = raise_heat(budget, region, 1);
 	if (heat < HEAT_TO_MAP)
 		return false;
 	return has_room(budget, smmap__region_length(region, &is_short)) || replaces_another(budget, heat);
@@ -214,7 +220,7 @@ static bool warm(smmap_cursor *cursor, uint64_t index, uint64_t offset, uint64_t
 	/* What is in memory anyway is not read twice. */
 	bool must = cursor->file->backing == SMMAP_BACKING_MEMORY;
 	bool sequential = is_sequential(cursor, offset, size);
-	bool sample = is_sample(cursor);
+	bool sample = is_sample(cursor, COLD_SAMPLE);
 	if (!must && !sequential && !sample)
 		return false;
 	if (!get_region(cursor, index, &region))

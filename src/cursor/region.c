@@ -185,7 +185,7 @@ const unsigned char *smmap_region_data(const smmap_region *region)
 		return region->alone->data;
 	if (region->file == NULL || smmap__word_state(word_of(region)) != SMMAP__MAPPED)
 		return NULL;
-	return smmap__region_at(region_of(region), smmap__region_begin(region_of(region)));
+	return smmap__region_at(region->file, region_of(region), smmap__region_begin(region_of(region)));
 }
 
 uint64_t smmap_region_client_count(const smmap_region *region)

@@ -26,7 +26,7 @@ static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *fi
 	int code = smmap__pin_range(&manager->budget, file, offset, size, pins, &missed);
 	if (code != 0)
 		return code;
-	fill(view, manager, file, smmap__region_at(pins[0], offset), size);
+	fill(view, manager, file, smmap__region_at(file, pins[0], offset), size);
 	for (int i = 0; i < 2; i++) {
 		view->pin_leaf[i] = pins[i].leaf;
 		view->pin_slot[i] = pins[i].slot;

@@ -116,10 +116,13 @@ uint64_t smmap__region_length(smmap__region region, bool *is_short);
 /* Bytes that a region was charged: `word` is its state. */
 uint64_t smmap__region_charge(smmap__region region, uint64_t word);
 
-/* The address of `offset`, which lies in the region; the region is pinned, or the file is stable. */
-static inline const unsigned char *smmap__region_at(smmap__region region, uint64_t offset)
+/*
+ * The address of `offset`, which lies in the region of this file; the region is pinned, or the file is stable. Where the
+ * file is stable the region's leaf is not looked at: it may well not be in the cache.
+ */
+static inline const unsigned char *smmap__region_at(const smmap__file *file, smmap__region region,
+                                                    uint64_t offset)
 {
-	const smmap__file *file = region.leaf->file;
 	if (smmap__file_is_stable(file))
 		return file->base + (size_t)offset;
 	return (const unsigned char *)(uintptr_t)*smmap__region_address(region) +
