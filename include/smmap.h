@@ -299,7 +299,7 @@ typedef struct smmap_stats {
 	uint64_t peak_mappings;
 	uint64_t peak_descriptors;
 	/* counters */
-	uint64_t hits;        /* regions asked for and found; a cursor adds its own when it leaves its region */
+	uint64_t hits;        /* regions asked for and found; a cursor adds its own when it misses or is closed */
 	uint64_t misses;      /* regions asked for and mapped */
 	uint64_t evictions;   /* regions given back */
 	uint64_t rescues;     /* regions taken back while they were being evicted */

@@ -51,12 +51,18 @@ void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t l
 		atomic_fetch_sub_explicit(&budget->open_files, 1, memory_order_relaxed);
 }
 
+/* Whether `bytes` and `handles` more would exceed a limit. */
+static bool would_exceed(const smmap__budget *budget, uint64_t bytes, uint64_t handles)
+{
+	uint64_t max_bytes = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
+	uint64_t max_handles = atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+	return bytes > max_bytes || smmap__gauge_now(&budget->bytes) > max_bytes - bytes ||
+	       handles > max_handles || smmap__gauge_now(&budget->handles) > max_handles - handles;
+}
+
 bool smmap__budget_is_over(const smmap__budget *budget)
 {
-	return smmap__gauge_now(&budget->bytes) >
-	           atomic_load_explicit(&budget->max_bytes, memory_order_relaxed) ||
-	       smmap__gauge_now(&budget->handles) >
-	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
+	return would_exceed(budget, 0, 0);
 }
 
 /* ---- waiting ---- */
@@ -203,13 +209,28 @@ bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
 	return false;
 }
 
-void smmap__budget_make_room(smmap__budget *budget)
+static void make_room_for(smmap__budget *budget, uint64_t bytes, uint64_t handles)
 {
-	while (smmap__budget_is_over(budget)) {
+	while (would_exceed(budget, bytes, handles)) {
 		if (smmap__budget_evict_one(budget))
 			continue;
-		if (smmap__budget_is_over(budget))
+		if (would_exceed(budget, bytes, handles))
 			smmap__count(&budget->shared->count.over_budget, 1);
 		return;
 	}
+}
+
+void smmap__budget_make_room(smmap__budget *budget)
+{
+	make_room_for(budget, 0, 0);
+}
+
+void smmap__budget_reserve(smmap__budget *budget, smmap__file *file, uint64_t length)
+{
+	make_room_for(budget, length, 1);
+	bool was_over = would_exceed(budget, length, 1);
+	smmap__budget_charge(budget, file, length);
+	/* Another thread may have taken the same room. */
+	if (!was_over)
+		make_room_for(budget, 0, 0);
 }

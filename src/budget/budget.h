@@ -91,6 +91,8 @@ bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index
 bool smmap__budget_is_over(const smmap__budget *budget);
 /* Evicts until nothing is exceeded or only pins are left (counted). */
 void smmap__budget_make_room(smmap__budget *budget);
+/* Evicts until one region of `length` bytes more will fit, and charges it; only pins let it exceed the limits (counted). */
+void smmap__budget_reserve(smmap__budget *budget, smmap__file *file, uint64_t length);
 /* Evicts one region. false: none can be. */
 bool smmap__budget_evict_one(smmap__budget *budget);
 /* Evicts this region if nothing pins it. */

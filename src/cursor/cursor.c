@@ -101,10 +101,12 @@ static int move_pins(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 	}
 	cursor->pin_index = smmap__file_slot(cursor->file, offset);
 	cursor->pin_slots = 1 + (uint32_t)(smmap__file_slot(cursor->file, offset + size - 1) - cursor->pin_index);
-	if (missed)
+	if (missed) {
+		smmap__cursor_flush(cursor);
 		prefetch_after(cursor, smmap__file_slot(cursor->file, offset + size - 1));
-	else
+	} else {
 		cursor->hits++;
+	}
 	return 0;
 }
 
@@ -138,8 +140,10 @@ void smmap_cursor_unuse_region(smmap_cursor *cursor)
 	cursor->data = NULL;
 	cursor->offset = 0;
 	cursor->size = 0;
-	if (cursor->manager != NULL)
+	if (cursor->manager != NULL) {
 		unpin_both(cursor);
+		smmap__cursor_end_read(cursor);
+	}
 }
 
 /* ---- life ---- */

@@ -252,6 +252,22 @@ static bool is_sound(const smmap_cursor *cursor)
 	return smmap__fault_count(&cursor->file->faults) == 0;
 }
 
+/* A file that cannot be opened again is still there where all of it is mapped. */
+static int64_t read_through_map(smmap_cursor *cursor, uint64_t index, uint64_t offset, void *to, size_t size)
+{
+	smmap__budget *budget = &cursor->manager->budget;
+	smmap__region region;
+	int code = smmap__pin(budget, cursor->file, false, index, &region, NULL);
+	if (code != 0)
+		return code;
+	memcpy(to, smmap__region_at(cursor->file, region, offset), size);
+	smmap__unpin(budget, region, 1);
+	if (!is_sound(cursor))
+		return smmap__file_error(cursor->file);
+	cursor->copied += size;
+	return (int64_t)size;
+}
+
 static bool copy_piece(smmap_cursor *cursor, uint64_t index, uint64_t offset, void *to, size_t size)
 {
 	smmap__region region;
@@ -269,10 +285,14 @@ static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint6
 	smmap__file *file = cursor->file;
 	uint64_t index = smmap__file_slot(file, offset);
 	uint64_t piece = smmap__min(size, (index + 1) * file->stride - offset);
-	if (!copy_piece(cursor, index, offset, to, (size_t)piece))
-		return read_cold(cursor, offset, to, (size_t)piece);
-	cursor->copied += piece;
-	return (int64_t)piece;
+	if (copy_piece(cursor, index, offset, to, (size_t)piece)) {
+		cursor->copied += piece;
+		return (int64_t)piece;
+	}
+	int64_t n = read_cold(cursor, offset, to, (size_t)piece);
+	if (n == SMMAP_ESTALE && smmap__file_is_stable(file) && is_sound(cursor))
+		return read_through_map(cursor, index, offset, to, (size_t)piece);
+	return n;
 }
 
 /* ---- all of it ---- */

@@ -205,7 +205,7 @@ static int take_clients(smmap_region *region, uint32_t by)
 	if (region->alone == NULL && by != 0) {
 		/* The first pin is had only while the region is mapped; the others then are certain but for their number. */
 		if (!smmap__pin_mapped(region_of(region)))
-			return SMMAP_ECLOSED;
+			return smmap__word_state(word_of(region)) == SMMAP__MAPPED ? SMMAP_EOVERFLOW : SMMAP_ECLOSED;
 		int code = smmap__pin_again(region_of(region), by - 1);
 		if (code != 0) {
 			smmap__unpin(&region->manager->budget, region_of(region), 1);

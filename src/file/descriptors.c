@@ -169,7 +169,7 @@ static int open_again(smmap__file *file, int *number)
 	if (code != 0)
 		return code;
 	code = smmap__os.identify(fd, &now);
-	if (code == 0 && (now.device != file->device || now.inode != file->inode))
+	if (code == 0 && !smmap__file_is(file, &now))
 		code = SMMAP_ESTALE;
 	if (code != 0)
 		smmap__descriptor_close(file->shared, fd);

@@ -284,6 +284,8 @@ static smmap__file *new_entry(smmap__shared *shared, smmap__name *name, int open
 	file->name = smmap__name_take(name);
 	file->device = identity->device;
 	file->inode = identity->inode;
+	file->birth_ns = identity->birth_ns;
+	file->told_size = identity->size;
 	file->mtime_ns = identity->mtime_ns;
 	file->ctime_ns = identity->ctime_ns;
 	file->open_flags = open_flags;

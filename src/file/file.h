@@ -25,7 +25,9 @@ typedef struct smmap__file {
 	smmap__name *name; /* by which it is opened again */
 	uint64_t device;
 	uint64_t inode;
-	uint64_t stride; /* size of a slot in bytes */
+	int64_t birth_ns;
+	uint64_t told_size; /* in memory: what the system said its size was, which may be wrong */
+	uint64_t stride;    /* size of a slot in bytes */
 	uint64_t generation;
 	unsigned char *base; /* stable only */
 	int open_flags;
@@ -85,6 +87,13 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 void smmap__file_free(smmap__file *file);
 /* Gives the mapping and the descriptor up before that; all regions are EMPTY and stay so. */
 void smmap__file_unplace(smmap__file *file);
+
+/* Whether that is the inode of this entry, and not a later one of the same number. */
+static inline bool smmap__file_is(const smmap__file *file, const smmap__identity *identity)
+{
+	return file->device == identity->device && file->inode == identity->inode &&
+	       file->birth_ns == identity->birth_ns;
+}
 
 /* ---- geometry ---- */
 

@@ -15,10 +15,10 @@ static size_t bucket_of(const smmap_manager *manager, uint64_t device, uint64_t 
 	return (size_t)(h >> 32) & (manager->bucket_count - 1);
 }
 
-static smmap__file *find_locked(const smmap_manager *manager, uint64_t device, uint64_t inode)
+static smmap__file *find_locked(const smmap_manager *manager, const smmap__identity *identity)
 {
-	smmap__file *file = manager->buckets[bucket_of(manager, device, inode)];
-	while (file != NULL && (file->device != device || file->inode != inode))
+	smmap__file *file = manager->buckets[bucket_of(manager, identity->device, identity->inode)];
+	while (file != NULL && !smmap__file_is(file, identity))
 		file = file->hash_next;
 	return file;
 }
@@ -167,7 +167,7 @@ void smmap__manager_let_go(smmap_manager *manager, smmap__file *file)
 smmap__file *smmap__manager_find(smmap_manager *manager, const smmap__identity *identity)
 {
 	pthread_mutex_lock(&manager->files_lock);
-	smmap__file *file = find_locked(manager, identity->device, identity->inode);
+	smmap__file *file = find_locked(manager, identity);
 	if (file != NULL)
 		smmap__file_take(file);
 	pthread_mutex_unlock(&manager->files_lock);
@@ -259,7 +259,7 @@ static int new_file(smmap_manager *manager, smmap__name *name, int flags, int de
 static smmap__file *enter_or_take(smmap_manager *manager, smmap__file *made, const smmap__identity *identity)
 {
 	pthread_mutex_lock(&manager->files_lock);
-	smmap__file *known = find_locked(manager, made->device, made->inode);
+	smmap__file *known = find_locked(manager, identity);
 	smmap__file *file = made;
 	if (known != NULL && same_size_and_sound(known, identity)) {
 		file = known;
@@ -280,7 +280,7 @@ static smmap__file *enter_or_take(smmap_manager *manager, smmap__file *made, con
 static smmap__file *hold_known(smmap_manager *manager, const smmap__identity *identity)
 {
 	pthread_mutex_lock(&manager->files_lock);
-	smmap__file *file = find_locked(manager, identity->device, identity->inode);
+	smmap__file *file = find_locked(manager, identity);
 	if (file != NULL && same_size_and_sound(file, identity))
 		hold_locked(manager, file);
 	else
@@ -296,7 +296,7 @@ static smmap__file *hold_known(smmap_manager *manager, const smmap__identity *id
 static bool grow_known(smmap_manager *manager, const smmap__identity *identity)
 {
 	pthread_mutex_lock(&manager->files_lock);
-	smmap__file *file = find_locked(manager, identity->device, identity->inode);
+	smmap__file *file = find_locked(manager, identity);
 	bool grown = file != NULL && smmap__fault_count(&file->faults) == 0 &&
 	             identity->size > smmap__file_size(file) &&
 	             smmap__budget_grow(&manager->budget, file, identity->size);
@@ -361,17 +361,17 @@ int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, sm
 int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
 {
 	int found = smmap__fault_count(&file->faults) != 0 ? SMMAP_CHANGE_FAULTED : 0;
-	if (now->device != file->device || now->inode != file->inode)
+	if (!smmap__file_is(file, now))
 		return found | SMMAP_CHANGE_REPLACED;
 	pthread_mutex_lock(&manager->files_lock);
-	uint64_t size = smmap__file_size(file);
+	/* What was read into memory may have another size than the system says, and said before. */
+	uint64_t size = file->backing == SMMAP_BACKING_MEMORY ? file->told_size : smmap__file_size(file);
 	if (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns)
 		found |= SMMAP_CHANGE_MODIFIED;
 	pthread_mutex_unlock(&manager->files_lock);
-	bool has_size = file->backing != SMMAP_BACKING_MEMORY || now->size != 0;
-	if (has_size && now->type != SMMAP__BLOCK_DEVICE && now->size > size)
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size > size)
 		found |= SMMAP_CHANGE_GREW;
-	if (has_size && now->type != SMMAP__BLOCK_DEVICE && now->size < size)
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size < size)
 		found |= SMMAP_CHANGE_SHRANK;
 	return found;
 }

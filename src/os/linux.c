@@ -12,11 +12,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
+#include <linux/stat.h>
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
@@ -81,6 +83,15 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Asked for by its number, since not every libc has a function for it. */
+static int64_t birth_of(int directory, const char *path, int flags)
+{
+	struct statx st;
+	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0)
+		return 0;
+	return (int64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+}
+
 static void fill_identity(smmap__identity *identity, const struct stat *st)
 {
 	identity->device = (uint64_t)st->st_dev;
@@ -108,6 +119,7 @@ static int os_identify(int descriptor, smmap__identity *identity)
 	if (S_ISBLK(st.st_mode) && ioctl(descriptor, BLKGETSIZE64, &device_size) != 0)
 		return -errno;
 	fill_identity(identity, &st);
+	identity->birth_ns = birth_of(descriptor, "", AT_EMPTY_PATH);
 	if (S_ISBLK(st.st_mode))
 		identity->size = device_size;
 	else if (is_hugetlbfs(descriptor, &st))
@@ -121,6 +133,7 @@ static int os_identify_path(const char *path, smmap__identity *identity)
 	if (stat(path, &st) != 0)
 		return -errno;
 	fill_identity(identity, &st);
+	identity->birth_ns = birth_of(AT_FDCWD, path, 0);
 	return 0;
 }
 

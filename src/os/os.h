@@ -26,6 +26,7 @@
 typedef struct smmap__identity {
 	uint64_t device;
 	uint64_t inode;
+	int64_t birth_ns; /* tells it from a later one of the same number; 0: the system does not know */
 	uint64_t size;
 	int64_t mtime_ns;
 	int64_t ctime_ns;

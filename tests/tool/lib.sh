@@ -57,6 +57,12 @@ need() {
 	done
 }
 
+# need_libcrypto: skips the case where the tool cannot load it, as in a 32-bit build without a 32-bit libcrypto.
+need_libcrypto() {
+	need sha256sum
+	! smmap hash --algorithm sha256 /dev/null 2>&1 | grep -q 'needs libcrypto' || skip 'libcrypto is not installed'
+}
+
 # json: says whether each line of standard input is JSON.
 json() {
 	python3 -c 'import json, sys

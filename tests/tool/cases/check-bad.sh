@@ -21,8 +21,7 @@ mkdir directory
 t smmap hash --check missing directory list
 head -n 1 list >good
 t smmap hash --check garbage good
-# A list for another algorithm, a name with an escape that is none, a 0 byte, no newline at the end.
-t smmap hash --algorithm sha256 --check list
+# A name with an escape that is none, a 0 byte, no newline at the end.
 printf '\\%s  fi\\qle\n' "$(head -c 32 list)" >escape
 t smmap hash --check escape
 printf '%s  file\0001\n' "$(head -c 32 list)" >zero

@@ -3,7 +3,7 @@
 random data 100000
 bad=$(printf 'bad\377\300name"\\\n')
 cp data "$bad"
-for command in 'hash' 'hash --algorithm sha256' 'find --count a' 'find --hex 0001020304' 'info'; do
+for command in 'hash' 'find --count a' 'find --hex 0001020304' 'info'; do
 	q smmap $command --json data missing "$bad"
 	json <.out
 done

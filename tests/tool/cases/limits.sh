@@ -7,9 +7,7 @@ bound() {
 	peak=$(number peak_rss_file <.err)
 	[ -n "$peak" ] || skip "the system does not tell RssFile"
 	[ "$peak" -le $((first + 36 * 1048576)) ] || echo "RssFile $((peak - first)) bytes above the start"
-	# What is asked for is charged before what goes for it is given back: a window for each thread.
-	window=$(number window_size <.err)
-	[ "$(number peak_mapped_bytes <.err)" -le $((33554432 + 2 * window)) ] ||
+	[ "$(number peak_mapped_bytes <.err)" -le 33554432 ] ||
 		echo "mapped $(number peak_mapped_bytes <.err)"
 	[ "$(number pread_bytes <.err)" = 0 ] || echo "read $(number pread_bytes <.err) bytes by pread"
 	[ "$(number misses <.err)" -gt 0 ] && echo "$*: held"

@@ -17,7 +17,7 @@ head -c 2M data >expected
 head -c 2M .out >head
 same head expected
 # The same under a hash and a search that take long enough.
-for command in hash 'find --count --hex 01' 'hash --algorithm sha256'; do
+for command in hash 'find --count --hex 01'; do
 	truncate -s 4T shrinking
 	smmap $command shrinking >.out 2>.err &
 	tool=$!
