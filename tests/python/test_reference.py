@@ -6,7 +6,8 @@ they answer the same, but for the differences that docs/python.md lists. What th
   1  buffers begin at offset 0                     2  and their size is not limited
   3  slices are not reversed, empty or stepped     4  and end within the file; indices are within it
   5  slices are compared as bytes                  8  memoryviews are dropped before the next step
-  12 at the handle limit the original may raise    17 nothing is asked of an invalid cursor but size() after a first use   18 no negative offset or size
+  12 only ours has a handle limit: at it the original raises and leaves cursors and buffers dead
+  17 nothing is asked of an invalid cursor but size() after a first use   18 no negative offset or size
   19 a view of ours may be longer: the original's is its beginning
   15 copy() and assign() are not driven            30 there is one thread
 """
@@ -17,7 +18,7 @@ import tempfile
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import pytest
 import smmap
@@ -53,7 +54,9 @@ class Machine(RuleBasedStateMachine):
     @initialize(which=st.integers(0, len(MANAGERS) - 1))
     def managers(self, which):
         name, arguments = MANAGERS[which]
-        self.ours, self.theirs = getattr(smmap, name)(**arguments), getattr(self.reference, name)(**arguments)
+        self.ours = getattr(smmap, name)(**arguments)
+        arguments = {k: v for k, v in arguments.items() if k != "max_open_handles"}
+        self.theirs = getattr(self.reference, name)(**arguments)
         self.static = name.startswith("Static")
 
     def teardown(self):
@@ -76,17 +79,11 @@ class Machine(RuleBasedStateMachine):
                 cursor.path() if by_descriptor else cursor.fd()
         return pair
 
-    @rule(pair=cursors, offset=st.integers(0, 210_000), size=st.one_of(st.just(0), st.integers(0, 250_000)))
+    @rule(pair=cursors, offset=st.one_of(st.integers(0, 210_000), st.integers(0, 5000)), size=st.one_of(st.just(0), st.integers(0, 250_000)))
     def use_region(self, pair, offset, size):
         ours, theirs, file = pair
         assert ours.use_region(offset, size) is ours
-        try:
-            theirs.use_region(offset, size)
-        except Exception as error:
-            # The handle limit, all of them in use.
-            assert type(error) is Exception and self.ours.num_file_handles() >= 5
-            ours.unuse_region()
-            return
+        theirs.use_region(offset, size)
         assert ours.is_valid() == theirs.is_valid() == (offset < SIZES[file])
         self.compare(ours, theirs)
 
@@ -127,11 +124,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=buffers, file=st.integers(0, len(SIZES) - 1), end=st.booleans())
     def make_buffer(self, file, end):
         ours = smmap.SlidingWindowMapBuffer(self.ours.make_cursor(self.paths[file]))
-        try:
-            theirs = self.reference.SlidingWindowMapBuffer(self.theirs.make_cursor(self.paths[file]))
-        except Exception as error:
-            assert type(error) is Exception and self.ours.num_file_handles() >= 5
-            return multiple()
+        theirs = self.reference.SlidingWindowMapBuffer(self.theirs.make_cursor(self.paths[file]))
         if end:
             for buffer in (ours, theirs):
                 buffer.end_access()
@@ -158,7 +151,6 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_budget_holds(self):
         assert self.ours.max_mapped_memory_size() == self.theirs.max_mapped_memory_size()
-        assert self.ours.max_file_handles() == self.theirs.max_file_handles()
         assert self.ours.num_file_handles() >= self.ours.num_open_files()
         assert (self.ours.mapped_memory_size() == 0) == (self.ours.num_file_handles() == 0)
 
@@ -171,7 +163,7 @@ def test_side_by_side(reference):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=max(int(60 * effort), 5),
+            max_examples=max(int(300 * effort), 5),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
