@@ -53,6 +53,7 @@ typedef struct smmap__budget {
 	pthread_cond_t wait_over;
 	/* Set in a forked child: what other threads had under way must be put right first. */
 	_Atomic bool forked;
+	bool is_childs; /* what those threads had allocated for the moment is lost */
 	/* The manager's: given a file whose last reference may have gone. */
 	void (*give_file)(struct smmap__budget *budget, smmap__file *file);
 	void (*repair)(struct smmap__budget *budget);

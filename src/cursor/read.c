@@ -10,7 +10,7 @@
  * giving them back later costs as much as five to seventy preads (large folios, small folios). So a region is mapped when
  * access is sequential, or when it has been read a few times and there is room; where there is none, when it is hotter by a
  * clear step than the coldest of the next few that would have to go (the admission rule of TinyLFU: Einziger, Friedman and
- * Manes, ACM TOS 2017). Heat is a count in the state word of every COLD_SAMPLE-th read; when the hottest region
+ * Manes, ACM TOS 2017). Heat is a count of samples in the state word; when the hottest region
  * reaches HEAT_FULL an epoch ends, and all heat of earlier epochs counts half.
  *
  * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
@@ -22,9 +22,8 @@
 #include <string.h>
 
 enum {
-	COLD_SAMPLE = 8, /* one cold read in so many raises the heat, by 1 */
-	HIT_SAMPLE =
-		64, /* one read from a map in so many, by as many as that stands for: threads share these words */
+	COLD_SAMPLE = 8,  /* one cold read in so many raises the heat, by 1 */
+	HIT_SAMPLE = 64,  /* one copy from a map in so many, by what it stands for: threads share these words */
 	HEAT_TO_MAP = 1,  /* with room to spare */
 	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
 	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */

@@ -104,7 +104,8 @@ static void note_fault(smmap__fault_log *log, uint64_t offset)
 
 /*
  * One page at first. A file that goes on failing has the whole rest of its range replaced at once, which is one
- * mapping however many pages fail; so too when the mappings run short.
+ * mapping however many pages fail; so too when the mappings run short. Where not even one can be split any more, the
+ * range goes from its beginning on, with what was good in it: zeros and an error rather than the end of the process.
  */
 static bool handle_fault(void *address)
 {
@@ -114,11 +115,15 @@ static bool handle_fault(void *address)
 	if (!find_range((uintptr_t)address, &found))
 		return false;
 	uint32_t before = atomic_load_explicit(&found.log->count, memory_order_relaxed);
-	bool one_page = before + 1 < FAULTS_BEFORE_THE_REST && smmap__os_patch((void *)at, page);
-	if (!one_page && !smmap__os_patch((void *)at, found.end - at))
-		return false;
+	/* Noted first: who copies the zeros must find the note when it looks again. */
 	note_fault(found.log, found.offset + (at - found.begin));
-	return true;
+	if (before + 1 < FAULTS_BEFORE_THE_REST && smmap__os_patch((void *)at, page))
+		return true;
+	if (smmap__os_patch((void *)at, found.end - at))
+		return true;
+	smmap__os_hold_spares(false);
+	return smmap__os_patch((void *)at, found.end - at) ||
+	       smmap__os_patch((void *)found.begin, found.end - found.begin);
 }
 
 /* ---- the register ---- */

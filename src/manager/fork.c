@@ -47,6 +47,7 @@ static void in_child(void)
 		/* Its sleepers do not exist here; destroying it would wait for them. */
 		pthread_cond_init(&m->budget.wait_over, NULL);
 		atomic_store_explicit(&m->budget.forked, true, memory_order_relaxed);
+		m->budget.is_childs = true;
 	}
 	unlock_all();
 }

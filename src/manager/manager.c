@@ -109,7 +109,7 @@ static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 	if (code != 0)
 		goto no_lock;
 	manager->bucket_count = FIRST_BUCKETS;
-	manager->buckets = smmap__memory_new(memory, FIRST_BUCKETS * sizeof *manager->buckets);
+	manager->buckets = smmap__memory_new(memory, FIRST_BUCKETS * sizeof(smmap__file *));
 	code = manager->buckets != NULL ? 0 : SMMAP_ENOMEM;
 	if (code != 0)
 		goto no_buckets;
@@ -130,7 +130,7 @@ no_descriptors:
 static void destroy_parts(smmap_manager *manager)
 {
 	smmap__shared *shared = &manager->shared;
-	smmap__memory_free(&shared->memory, manager->buckets, manager->bucket_count * sizeof *manager->buckets);
+	smmap__memory_free(&shared->memory, manager->buckets, manager->bucket_count * sizeof(smmap__file *));
 	pthread_mutex_destroy(&manager->files_lock);
 	smmap__budget_destroy(&manager->budget);
 	smmap__descriptors_destroy(&shared->descriptors, &shared->memory);
@@ -139,7 +139,7 @@ static void destroy_parts(smmap_manager *manager)
 
 static void free_block(smmap_manager *manager)
 {
-	assert(atomic_load(&manager->shared.memory.bytes) == 0);
+	assert(atomic_load(&manager->shared.memory.bytes) == 0 || manager->budget.is_childs);
 	void (*deallocate)(void *block, void *context) = manager->shared.memory.deallocate;
 	deallocate(manager, manager->shared.memory.context);
 }

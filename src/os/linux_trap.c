@@ -29,7 +29,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- spare mappings ---- */
 
-enum { SPARES = 2 }; /* a patch in the middle of a mapping makes two more of it */
+/* A range that is patched to its end needs one or two; the rest is for others before the next miss. */
+enum { SPARES = 16 };
 
 static _Atomic(void *) spares[SPARES];
 
@@ -63,18 +64,10 @@ void smmap__os_hold_spares(bool hold)
 	}
 }
 
-static bool put_zeros(void *address, size_t length)
+bool smmap__os_patch(void *address, size_t length)
 {
 	return mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
 	       MAP_FAILED;
-}
-
-bool smmap__os_patch(void *address, size_t length)
-{
-	if (put_zeros(address, length))
-		return true;
-	give_spares_up();
-	return put_zeros(address, length);
 }
 
 /* ---- handing a signal on ---- */

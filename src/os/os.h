@@ -119,9 +119,9 @@ bool smmap__os_trap_rearm(void);
 bool smmap__os_trap_is_on_top(void);
 uint64_t smmap__os_trap_passed(void); /* signals handed on to previous handlers */
 
-/* Replaces the pages by readable zeros; async-signal-safe; works on the last mapping too where spares are held. */
+/* Replaces the pages by readable zeros; async-signal-safe. false: no mapping was to be had. */
 bool smmap__os_patch(void *address, size_t length);
-/* Takes care that spare mappings are held for smmap__os_patch (hold), or gives them up. */
+/* Takes care that spare mappings are held (hold), or gives them up, so that a patch works then; async-signal-safe. */
 void smmap__os_hold_spares(bool hold);
 
 /* Calls the three functions around every fork of the process; once. Returns 0 or a code. */

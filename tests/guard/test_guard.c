@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files that are cut under their readers, with the guard on. */
+#include "cursor/setup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint64_t page;
+
+static void guard_on(void)
+{
+	page = smmap_allocation_granularity();
+	assert_int_equal(smmap_guard_enable(), 0);
+}
+
+static void guard_off(void)
+{
+	assert_int_equal(smmap_guard_disable(), 0);
+	smmap_guard_info info;
+	smmap_guard_status(&info);
+	assert_int_equal(info.enabled, 0);
+}
+
+static uint64_t faults(void)
+{
+	smmap_guard_info info;
+	smmap_guard_status(&info);
+	return info.faults;
+}
+
+static unsigned char touch(const unsigned char *at)
+{
+	return *(const volatile unsigned char *)at;
+}
+
+static void direct_readers_see_zeros_and_an_error(void)
+{
+	guard_on();
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 16 * page, MIB);
+		smmap_cursor a = SMMAP_CURSOR_INIT, b = SMMAP_CURSOR_INIT, other = SMMAP_CURSOR_INIT;
+		smmap_view view = SMMAP_VIEW_INIT;
+		uint64_t offset = 0, before = faults();
+		const char *path = files_make("a", 40 * page, 1);
+		open_cursor(&a, manager, path);
+		open_cursor(&b, manager, path);
+		open_cursor(&other, manager, files_make("b", 40 * page, 2));
+		use_and_check(&a, 16 * page, 0, 16 * page, 1);
+		use_and_check(&b, 0, 100, 100, 1);
+		use_and_check(&other, 20 * page, 0, 16 * page, 2);
+		assert_int_equal(truncate(path, (off_t)(20 * page + 100)), 0);
+		assert_int_equal(smmap_cursor_error(&a, &offset), 0);
+		assert_int_equal(touch(smmap_cursor_data(&a) + 4 * page + 50), files_byte(20 * page + 50, 1));
+		assert_int_equal(faults(), before);
+		/* The first fault is the one that is told. */
+		assert_int_equal(touch(smmap_cursor_data(&a) + 9 * page + 5), 0);
+		assert_int_equal(touch(smmap_cursor_data(&a) + 7 * page + 5), 0);
+		assert_int_equal(faults(), before + 2);
+		assert_int_equal(smmap_cursor_error(&a, &offset), SMMAP_ETRUNCATED);
+		assert_int_equal(offset, 25 * page);
+		assert_int_equal(smmap_cursor_error(&b, NULL), SMMAP_ETRUNCATED);
+		assert_int_equal(stats_of(manager).faults, 1);
+		assert_int_equal(smmap_cursor_use_region(&a, 0, 10), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_cursor_view(&view, &a), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_verify(&a),
+		                 SMMAP_CHANGE_FAULTED | SMMAP_CHANGE_SHRANK | SMMAP_CHANGE_MODIFIED);
+		files_assert(smmap_cursor_data(&b), 0, 100, 1);
+		/* Others are not concerned. */
+		assert_int_equal(smmap_cursor_error(&other, &offset), 0);
+		files_assert(smmap_cursor_data(&other), 20 * page, 16 * page, 2);
+		use_and_check(&other, 0, 0, 16 * page, 2);
+		/* What is there is served, the rest is an error. */
+		unsigned char got[300];
+		assert_int_equal(smmap_read(&a, 100, got, 300), 300);
+		files_assert(got, 100, 300, 1);
+		assert_int_equal(smmap_read(&a, 20 * page, got, 300), 100);
+		files_assert(got, 20 * page, 100, 1);
+		assert_int_equal(smmap_read(&a, 30 * page, got, 300), SMMAP_ETRUNCATED);
+		/* A new holder gets a new generation, without the error. */
+		smmap_cursor fresh = SMMAP_CURSOR_INIT;
+		open_cursor(&fresh, manager, path);
+		assert_int_equal(smmap_cursor_file_size(&fresh), 20 * page + 100);
+		use_and_check(&fresh, 20 * page, 0, 100, 1);
+		smmap_cursor_close(&fresh);
+		assert_int_equal(smmap_refresh(&a),
+		                 SMMAP_CHANGE_FAULTED | SMMAP_CHANGE_SHRANK | SMMAP_CHANGE_MODIFIED);
+		assert_int_equal(smmap_cursor_error(&a, &offset), 0);
+		use_and_check(&a, 10 * page, 0, 10 * page + 100, 1);
+		smmap__manager_check(manager);
+		smmap_cursor_close(&a);
+		smmap_cursor_close(&b);
+		smmap_cursor_close(&other);
+		free_manager(manager);
+	}
+	guard_off();
+}
+
+static void copying_reads_and_buffers_tell(void)
+{
+	guard_on();
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 16 * page, MIB);
+		smmap_cursor a = SMMAP_CURSOR_INIT;
+		smmap_buffer buffer = SMMAP_BUFFER_INIT;
+		static unsigned char got[400000];
+		const char *path = files_make("a", 40 * page, 1);
+		open_cursor(&a, manager, path);
+		for (uint64_t at = 0; at < 40; at += 16)
+			use_and_check(&a, at * page, 0, smmap__min(16, 40 - at) * page, 1);
+		assert_int_equal(smmap_buffer_begin_access(&buffer, &a, 30 * page, SMMAP_TO_END), 0);
+		assert_int_equal(truncate(path, (off_t)(20 * page)), 0);
+		/* Met by a copy from the map: served as far as there is something. */
+		assert_int_equal(smmap_read(&a, 17 * page, got, 10 * page), 3 * page);
+		files_assert(got, 17 * page, 3 * page, 1);
+		assert_int_equal(smmap_read(&a, 35 * page, got, 1), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_buffer_slice(&buffer, 0, 10, got, 10), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_buffer_slice(&buffer, 0, INT64_MAX, got, sizeof got), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_buffer_get(&buffer, 9 * (int64_t)page), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_buffer_begin_access(&buffer, &a, 0, 10), SMMAP_ETRUNCATED);
+		assert_int_equal(smmap_buffer_size(&buffer), 10 * page);
+		/* Whole again: good data at once for copying reads, for others after a refresh. */
+		files_write(path, 20 * page, 20 * page, 1);
+		assert_int_equal(smmap_read(&a, 0, got, 40 * page), 40 * page);
+		files_assert(got, 0, 40 * page, 1);
+		assert_int_equal(smmap_buffer_slice(&buffer, 0, INT64_MAX, got, sizeof got), 10 * page);
+		files_assert(got, 30 * page, 10 * page, 1);
+		assert_int_equal(smmap_cursor_use_region(&a, 0, 0), SMMAP_ETRUNCATED);
+		assert_true(smmap_refresh(&a) >= SMMAP_CHANGE_FAULTED);
+		use_and_check(&a, 16 * page, 0, 16 * page, 1);
+		assert_int_equal(smmap_buffer_begin_access(&buffer, &a, 30 * page, SMMAP_TO_END), 0);
+		assert_int_equal(smmap_buffer_get(&buffer, -1), files_byte(40 * page - 1, 1));
+		smmap_cursor_close(&a);
+		smmap_buffer_close(&buffer);
+		free_manager(manager);
+	}
+	guard_off();
+}
+
+/* Giving pages back would leave the zeros for ever: a region that failed is mapped over. */
+static void patched_regions_heal_when_they_are_evicted(void)
+{
+	guard_on();
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_STABLE, 16 * page, MIB);
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	const char *path = files_make("a", 64 * page, 1);
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 16 * page, 0, 16 * page, 1);
+	const unsigned char *data = smmap_cursor_data(&a);
+	assert_int_equal(truncate(path, 0), 0);
+	for (uint64_t k = 0; k < 16; k++)
+		assert_int_equal(touch(data + k * page), 0);
+	files_write(path, 0, 64 * page, 1);
+	assert_int_equal(touch(data), 0);
+	smmap_cursor_unuse_region(&a);
+	assert_int_equal(smmap_manager_collect(manager), 1);
+	files_assert(data, 16 * page, 16 * page, 1); /* the file is held, so the address is good */
+	smmap_cursor_close(&a);
+	free_manager(manager);
+	guard_off();
+}
+
+static uint64_t mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uint64_t count = 0;
+	assert_non_null(maps);
+	for (int c; (c = getc(maps)) != EOF;)
+		count += c == '\n';
+	fclose(maps);
+	return count;
+}
+
+static void a_storm_of_faults_makes_few_mappings(void)
+{
+	guard_on();
+	smmap_manager *manager = new_static_manager(SMMAP_PLACEMENT_AUTO);
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	random_source random = random_from(random_seed());
+	const uint64_t size = 512 * MIB;
+	const char *path = files_make_sparse("a", size);
+	open_cursor(&a, manager, path);
+	assert_int_equal(smmap_cursor_use_region(&a, 0, 0), size);
+	uint64_t before = mappings();
+	assert_int_equal(truncate(path, 0), 0);
+	for (int i = 0; i < 200000; i++)
+		assert_int_equal(touch(smmap_cursor_data(&a) + random_below(&random, size)), 0);
+	assert_true(mappings() < before + 50);
+	assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_ETRUNCATED);
+	smmap_cursor_close(&a);
+	free_manager(manager);
+	guard_off();
+}
+
+/* The same over many small regions, each a mapping of its own. */
+static void a_storm_over_many_regions(void)
+{
+	guard_on();
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_DETACHED, 4 * page, 0);
+	smmap_cursor c[500];
+	random_source random = random_from(random_seed());
+	const char *path = files_make_sparse("a", 2000 * page);
+	for (uint64_t i = 0; i < 500; i++) {
+		c[i] = (smmap_cursor)SMMAP_CURSOR_INIT;
+		open_cursor(&c[i], manager, path);
+		assert_int_equal(smmap_cursor_use_region(&c[i], i * 4 * page, 0), 4 * page);
+	}
+	uint64_t before = mappings();
+	assert_int_equal(truncate(path, 0), 0);
+	for (int i = 0; i < 20000; i++)
+		assert_int_equal(
+			touch(smmap_cursor_data(&c[random_below(&random, 500)]) + random_below(&random, 4 * page)), 0);
+	assert_true(mappings() < before + 1000);
+	for (int i = 0; i < 500; i++)
+		smmap_cursor_close(&c[i]);
+	free_manager(manager);
+	guard_off();
+}
+
+static uint64_t max_mappings(void)
+{
+	return smmap__os_max_mappings();
+}
+
+/* With all mappings of the process in use. */
+static void works_where_no_mapping_is_to_be_had(void)
+{
+	if (max_mappings() > 200000)
+		skip_test("needs a limit of mappings that can be reached");
+	guard_on();
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_STABLE, 16 * page, MIB);
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	const char *path = files_make("a", 40 * page, 1);
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 0, 0, 16 * page, 1);
+	assert_int_equal(truncate(path, 0), 0);
+	void **fill =
+		mmap(NULL, max_mappings() * sizeof *fill, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(fill, MAP_FAILED);
+	uint64_t count = 0;
+	for (;;) {
+		void *p = mmap(NULL, page, count % 2 != 0 ? PROT_READ : PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			break;
+		fill[count++] = p;
+	}
+	unsigned char sum = 0;
+	for (uint64_t i = 0; i < 16; i++)
+		sum |= touch(smmap_cursor_data(&a) + (i * 7 % 16) * page);
+	for (uint64_t i = 0; i < count; i++)
+		munmap(fill[i], page);
+	munmap(fill, max_mappings() * sizeof *fill);
+	assert_true(count > 1000);
+	assert_int_equal(sum, 0);
+	assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_ETRUNCATED);
+	smmap_cursor_close(&a);
+	free_manager(manager);
+	guard_off();
+}
+
+static void regions_by_themselves_and_exports_are_guarded(void)
+{
+	guard_on();
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 4 * page, MIB);
+		smmap_cursor cursor = SMMAP_CURSOR_INIT;
+		smmap_buffer buffer = SMMAP_BUFFER_INIT;
+		smmap_view view = SMMAP_VIEW_INIT;
+		smmap_region region = SMMAP_REGION_INIT;
+		const char *path = files_make("a", 40 * page, 1);
+		open_cursor(&cursor, manager, path);
+		assert_int_equal(smmap_region_open(&region, path, 10 * page, 5 * page, 0), 0);
+		assert_int_equal(smmap_buffer_begin_access(&buffer, &cursor, 3, SMMAP_TO_END), 0);
+		assert_int_equal(smmap_buffer_view(&view, &buffer, 0, INT64_MAX), 0);
+		assert_int_equal(truncate(path, 0), 0);
+		assert_int_equal(touch(smmap_region_data(&region) + 2 * page), 0);
+		assert_int_equal(smmap_cursor_error(&cursor, NULL), 0);
+		assert_int_equal(touch(view.data + 20 * page), 0);
+		assert_int_equal(smmap_cursor_error(&cursor, NULL), SMMAP_ETRUNCATED);
+		smmap_region_close(&region);
+		smmap_view_release(&view);
+		smmap_buffer_close(&buffer);
+		smmap_cursor_close(&cursor);
+		free_manager(manager);
+	}
+	guard_off();
+}
+
+static void enabling_protects_what_is_mapped_already(void)
+{
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_STABLE, 65536, MIB);
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	const char *path = files_make("a", 100000, 1);
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 0, 0, 65536, 1);
+	guard_on();
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(touch(smmap_cursor_data(&a)), 0);
+	guard_off();
+	smmap_cursor_close(&a);
+	free_manager(manager);
+}
+
+/* The cause is not known where the file cannot be asked. */
+static void faults_of_files_that_are_gone_are_not_classified(void)
+{
+	guard_on();
+	smmap_manager *manager;
+	smmap_options options = SMMAP_OPTIONS_INIT;
+	options.max_descriptors = 1;
+	options.placement = SMMAP_PLACEMENT_STABLE;
+	assert_int_equal(smmap_manager_new(&manager, &options), 0);
+	smmap_cursor a = SMMAP_CURSOR_INIT, b = SMMAP_CURSOR_INIT;
+	const char *path = files_make("a", 100000, 1);
+	unsigned char got[10];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 0, 0, 100000, 1);
+	assert_int_equal(unlink(path), 0);
+	open_cursor(&b, manager, files_make("b", 100, 1));
+	assert_int_equal(ftruncate(fd, 0), 0);
+	close(fd);
+	assert_int_equal(touch(smmap_cursor_data(&a)), 0);
+	assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_EFAULTED);
+	assert_true(smmap_read(&a, 50000, got, 10) < 0);
+	smmap_cursor_close(&a);
+	smmap_cursor_close(&b);
+	free_manager(manager);
+	guard_off();
+}
+
+/* ---- growth: what is made longer is guarded to its new end ---- */
+
+static void grown_files_are_guarded_to_their_end(void)
+{
+	guard_on();
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_AUTO, 2 * MIB, 64 * MIB);
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	const char *path = files_make("a", 100000, 1);
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 0, 0, 100000, 1);
+	files_write(path, 100000, 900000, 1);
+	/* The register has no room for the longer range at the first try. */
+	inject_arm(INJECT_ALLOCATE, 1, SMMAP_ENOMEM, true);
+	(void)smmap_refresh(&a);
+	inject_disarm();
+	assert_true(smmap_refresh(&a) >= 0);
+	use_and_check(&a, 0, 0, 1000000, 1);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(touch(smmap_cursor_data(&a) + 999999), 0);
+	smmap_cursor_close(&a);
+	free_manager(manager);
+	guard_off();
+}
+
+/* ---- threads ---- */
+
+static _Atomic bool stop;
+static _Atomic uint64_t wrong;
+
+static void *read_all_the_time(void *of)
+{
+	smmap_manager *manager = of;
+	smmap_cursor a = SMMAP_CURSOR_INIT;
+	random_source random = random_from(random_seed());
+	const char *path = files_path("a");
+	unsigned char got[2000];
+	while (!atomic_load(&stop)) {
+		if (smmap_cursor_open(&a, manager, path, 0) != 0)
+			continue;
+		for (int i = 0; i < 50; i++) {
+			uint64_t offset = random_below(&random, 200000);
+			int64_t n = smmap_read(&a, offset, got, sizeof got);
+			/* Good bytes or none: never the guard's zeros. */
+			if (n > 0 && files_compare(got, offset, (size_t)n, 1) != (size_t)n)
+				atomic_fetch_add(&wrong, 1);
+			if (smmap_cursor_use_region(&a, offset, 3000) > 0)
+				(void)touch(smmap_cursor_data(&a) + smmap_cursor_size(&a) - 1);
+		}
+		(void)smmap_refresh(&a);
+	}
+	smmap_cursor_close(&a);
+	return NULL;
+}
+
+static void readers_survive_a_file_that_is_cut_and_filled(int placement)
+{
+	guard_on();
+	smmap_manager *manager = new_manager(placement, 16384, 100000);
+	pthread_t threads[3];
+	const char *path = files_make("a", 200000, 1);
+	(void)random_seed();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_all_the_time, manager), 0);
+	for (size_t i = test_rounds(1500); i != 0; i--) {
+		/* At a multiple of the page: what is cut inside a page reads as zeros, and nobody can tell. */
+		uint64_t size = i % 7 * 8 * page;
+		assert_int_equal(truncate(path, (off_t)size), 0);
+		files_write(path, size, 200000 - size, 1);
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(atomic_load(&wrong), 0);
+	smmap_manager_collect(manager);
+	free_manager(manager);
+	guard_off();
+}
+
+static void readers_survive_stable(void)
+{
+	readers_survive_a_file_that_is_cut_and_filled(SMMAP_PLACEMENT_STABLE);
+}
+
+static void readers_survive_detached(void)
+{
+	readers_survive_a_file_that_is_cut_and_filled(SMMAP_PLACEMENT_DETACHED);
+}
+
+TEST_PROGRAM(TEST(direct_readers_see_zeros_and_an_error), TEST(copying_reads_and_buffers_tell),
+             TEST(patched_regions_heal_when_they_are_evicted), TEST(a_storm_of_faults_makes_few_mappings),
+             TEST(a_storm_over_many_regions), TEST(works_where_no_mapping_is_to_be_had),
+             TEST(regions_by_themselves_and_exports_are_guarded),
+             TEST(enabling_protects_what_is_mapped_already),
+             TEST(faults_of_files_that_are_gone_are_not_classified),
+             TEST(grown_files_are_guarded_to_their_end), TEST(readers_survive_stable),
+             TEST(readers_survive_detached))
