@@ -85,6 +85,7 @@ typedef struct cursor_object {
 	/* The range that is pinned, when one region holds it all; else size 0. */
 	uint64_t pinned_begin;
 	uint64_t pinned_size;
+	bool pinned_to_end; /* of the file, as it was then */
 	/* The mmap.mmap of the region, kept while the cursor stays there. */
 	PyObject *map;
 	view_object *map_pin;

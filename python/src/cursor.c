@@ -38,6 +38,7 @@ void cursor_moved(cursor_object *self)
 		self->pinned_begin = window.offset;
 		/* Where two regions are pinned, the library may let one of them go. */
 		self->pinned_size = one == 0 || window.size <= one ? window.size : 0;
+		self->pinned_to_end = window.offset + window.size == smmap_cursor_file_size(core);
 	}
 	if (self->map != NULL && (core->size == 0 || window.offset != self->map_begin)) {
 		map = self->map;
@@ -51,7 +52,7 @@ void cursor_moved(cursor_object *self)
 }
 
 /* Whether the library can answer this from what is pinned, without a system call. */
-static bool is_at_hand(const cursor_object *self, uint64_t offset, uint64_t size)
+static inline bool is_at_hand(const cursor_object *self, uint64_t offset, uint64_t size)
 {
 	uint64_t delta = offset - self->pinned_begin;
 	if (delta >= self->pinned_size)
@@ -59,8 +60,7 @@ static bool is_at_hand(const cursor_object *self, uint64_t offset, uint64_t size
 	if (size != 0 && size <= self->pinned_size - delta)
 		return true;
 	/* More than is pinned: the same when the file ends there. */
-	uint64_t file_size = smmap_cursor_file_size(&self->core.cursor);
-	return self->pinned_begin + self->pinned_size == file_size;
+	return self->pinned_to_end;
 }
 
 static bool is_associated(cursor_object *self)
@@ -344,8 +344,7 @@ static PyObject *use_region_slow(cursor_object *self, uint64_t offset, uint64_t 
 static PyObject *use_region(cursor_object *self, uint64_t offset, uint64_t size, int flags)
 {
 	/* Within the one region that is pinned: nothing but the range changes. */
-	uint64_t delta = offset - self->pinned_begin;
-	if (lock_is_free(&self->lock) && size != 0 && delta < self->pinned_size && size <= self->pinned_size - delta &&
+	if (lock_is_free(&self->lock) && is_at_hand(self, offset, size) &&
 	    smmap_cursor_use_region(core_of(self), offset, size) > 0) {
 		Py_INCREF(self);
 		return (PyObject *)self;
@@ -359,7 +358,8 @@ static PyObject *cursor_use_region(cursor_object *self, PyObject *const *args, P
 	PyObject *values[3];
 	uint64_t offset = 0, size = 0;
 	int flags = 0;
-	if (nargs == 2 && kwnames == NULL && small_int(args[0], &offset) && small_int(args[1], &size))
+	if (kwnames == NULL && nargs <= 2 && (nargs < 1 || small_int(args[0], &offset)) &&
+	    (nargs < 2 || small_int(args[1], &size)))
 		return use_region(self, offset, size, 0);
 	if (sort_arguments("use_region", names, 3, args, nargs, kwnames, values) < 0)
 		return NULL;
