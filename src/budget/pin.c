@@ -178,9 +178,10 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 		smmap__evict_link(budget, region);
 	if (SMMAP__EVICT_AT_ONCE)
 		(void)smmap__budget_evict(budget, region);
-	if (smmap__budget_is_over(budget))
+	bool is_over = smmap__budget_is_over(budget);
+	if (is_over && !(budget->keeps_one && smmap__gauge_now(&budget->handles) == 1))
 		smmap__budget_make_room(budget);
-	else if (smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
+	else if (!is_over && smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
 	         region.leaf->detached)
 		(void)smmap__budget_evict_one(budget);
 }

@@ -37,7 +37,7 @@ static int check_options(const smmap_options *options)
 			return SMMAP_EINVAL;
 	if (options->kind != SMMAP_SLIDING && options->kind != SMMAP_STATIC)
 		return SMMAP_EINVAL;
-	if ((options->flags & ~SMMAP_ALLOW_BLOCK_DEVICES) != 0 || options->window_size < -1)
+	if ((options->flags & ~(SMMAP_ALLOW_BLOCK_DEVICES | SMMAP_KEEP_ONE)) != 0 || options->window_size < -1)
 		return SMMAP_EINVAL;
 	if (options->placement < SMMAP_PLACEMENT_AUTO || options->placement > SMMAP_PLACEMENT_DETACHED)
 		return SMMAP_EINVAL;
@@ -84,6 +84,7 @@ static void take_options(smmap_manager *manager, const smmap_options *options)
 		.window = window_for(options),
 		.block_devices = (options->flags & SMMAP_ALLOW_BLOCK_DEVICES) != 0,
 	};
+	manager->budget.keeps_one = (options->flags & SMMAP_KEEP_ONE) != 0;
 	atomic_init(&manager->budget.max_bytes, or_default(options->max_memory, default_memory()));
 	atomic_init(&manager->budget.max_handles, or_default(options->max_handles, UINT64_MAX));
 }
