@@ -72,7 +72,7 @@ the_tool_sees_the_public_header_alone() {
 }
 
 every_file_names_its_licence() {
-	git ls-files -z | grep -zvE '\.(golden|md)$' | while IFS= read -r -d '' file; do
+	git ls-files -z | grep -zvE '\.(golden|md|json)$' | while IFS= read -r -d '' file; do
 		[ ! -s "$file" ] || grep -q 'SPDX-License-Identifier: BSD-3-Clause' "$file" || echo "$file"
 	done
 }
