@@ -194,6 +194,7 @@ typedef struct smmap_trace_event {
 
 /* smmap_options.flags */
 #define SMMAP_ALLOW_BLOCK_DEVICES 1u /* block devices may be opened, not only regular files */
+#define SMMAP_KEEP_ONE 2u            /* a region that is larger than the limit, and the only one, stays as a cache */
 
 typedef struct smmap_options {
 	int kind; /* enum smmap_kind */
@@ -203,7 +204,8 @@ typedef struct smmap_options {
 	 * A static manager's window is the whole file whatever is given here.
 	 */
 	int64_t window_size;
-	uint64_t max_memory;      /* limit of mapped bytes; 0: 8 GiB, or 1 GiB where pointers have 32 bits */
+	uint64_t
+		max_memory; /* limit of mapped bytes, in whole pages; 0: 8 GiB, or 1 GiB where pointers have 32 bits */
 	uint64_t max_handles;     /* limit of mapped regions; 0: none */
 	uint64_t max_mappings;    /* limit of mappings of the process; 0: a quarter of what the system allows */
 	unsigned max_descriptors; /* limit of descriptors kept open between calls; 0: 32 */
@@ -748,6 +750,18 @@ SMMAP_API int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t 
 
 /* The same for the range that a cursor offers now. */
 SMMAP_API int smmap_cursor_view(smmap_view *view, const smmap_cursor *cursor);
+
+/*
+ * Lays the bytes [offset, offset + size) of the cursor's file over a mapping of the caller's own at `address`, which
+ * has room for `size` rounded up to the granularity and is replaced there: for programs whose memory must come from
+ * elsewhere. Pinned or exported as above, and under the guard, until the view is released; the mapping is left to the
+ * caller, who unmaps it after that. Where it failed the caller's mapping may have been replaced already.
+ * Errors: SMMAP_ECLOSED (no file), SMMAP_EINVAL (offset or address not a multiple of the granularity), SMMAP_ERANGE
+ * (not wholly within the file), SMMAP_ENOTSUP (read into memory), SMMAP_ESTALE (the file cannot be opened again), those
+ * of mmap(2). `view` must be released first.
+ */
+SMMAP_API int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size,
+				  void *address);
 
 /* Lets go. A released view is harmless. */
 SMMAP_API void smmap_view_release(smmap_view *view);

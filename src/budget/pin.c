@@ -178,9 +178,10 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 		smmap__evict_link(budget, region);
 	if (SMMAP__EVICT_AT_ONCE)
 		(void)smmap__budget_evict(budget, region);
-	if (smmap__budget_is_over(budget))
+	bool is_over = smmap__budget_is_over(budget);
+	if (is_over && !(budget->keeps_one && smmap__gauge_now(&budget->handles) == 1))
 		smmap__budget_make_room(budget);
-	else if (smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
+	else if (!is_over && smmap__gauge_now(&budget->shared->mappings) > budget->shared->max_mappings &&
 	         region.leaf->detached)
 		(void)smmap__budget_evict_one(budget);
 }
@@ -191,12 +192,10 @@ bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index
 {
 	bool is_short;
 	uint64_t length = smmap__region_length(region, &is_short);
-	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
-	if (length > max)
+	/* The budget is exceeded for pins, not for copies. */
+	if (length > atomic_load_explicit(&budget->max_bytes, memory_order_relaxed))
 		return false;
-	while (smmap__gauge_now(&budget->bytes) > max - length ||
-	       smmap__gauge_now(&budget->handles) >=
-	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed))
+	while (!smmap__budget_has_room(budget, length))
 		if (!smmap__budget_evict_one(budget))
 			return false;
 	smmap__region pinned;

@@ -10,7 +10,7 @@
  * giving them back later costs as much as five to seventy preads (large folios, small folios). So a region is mapped when
  * access is sequential, or when it has been read a few times and there is room; where there is none, when it is hotter by a
  * clear step than the coldest of the next few that would have to go (the admission rule of TinyLFU: Einziger, Friedman and
- * Manes, ACM TOS 2017). Heat is a count in the state word of every COLD_SAMPLE-th read; when the hottest region
+ * Manes, ACM TOS 2017). Heat is a count of samples in the state word; when the hottest region
  * reaches HEAT_FULL an epoch ends, and all heat of earlier epochs counts half.
  *
  * A file that has failed is read by pread alone: what its mapping shows may be zeros of the guard's.
@@ -22,9 +22,8 @@
 #include <string.h>
 
 enum {
-	COLD_SAMPLE = 8, /* one cold read in so many raises the heat, by 1 */
-	HIT_SAMPLE =
-		64, /* one read from a map in so many, by as many as that stands for: threads share these words */
+	COLD_SAMPLE = 8,  /* one cold read in so many raises the heat, by 1 */
+	HIT_SAMPLE = 64,  /* one copy from a map in so many, by what it stands for: threads share these words */
 	HEAT_TO_MAP = 1,  /* with room to spare */
 	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
 	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */
@@ -172,14 +171,6 @@ static bool get_region(smmap_cursor *cursor, uint64_t index, smmap__region *regi
 	return find_region(cursor, index, region) || smmap__table_get(table, &kind, index, region) == 0;
 }
 
-static bool has_room(const smmap__budget *budget, uint64_t length)
-{
-	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
-	return length <= max && smmap__gauge_now(&budget->bytes) <= max - length &&
-	       smmap__gauge_now(&budget->handles) <
-	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
-}
-
 static bool is_hotter(unsigned heat, unsigned other)
 {
 	return heat > other + HEAT_STEP + other / 4;
@@ -205,7 +196,8 @@ static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
 	unsigned heat = raise_heat(budget, region, 1);
 	if (heat < HEAT_TO_MAP)
 		return false;
-	return has_room(budget, smmap__region_length(region, &is_short)) || replaces_another(budget, heat);
+	return smmap__budget_has_room(budget, smmap__region_length(region, &is_short)) ||
+	       replaces_another(budget, heat);
 }
 
 static bool is_sequential(const smmap_cursor *cursor, uint64_t offset, uint64_t size)

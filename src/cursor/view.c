@@ -42,16 +42,18 @@ static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file 
 	view->exported = size;
 }
 
-/* Longer, detached: a mapping of its own. */
+/* Longer, detached, or where the caller wants it: a mapping of its own. With `at` it replaces what is there. */
 static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
-                       uint64_t size)
+                       uint64_t size, void *at)
 {
 	smmap__descriptor descriptor;
-	void *address;
+	void *address = at;
 	smmap__guard_slot guard;
 	uint64_t begin = smmap__align_down(offset, smmap__os_facts_now.granularity);
 	uint64_t length = smmap__align_up(offset + size - begin, smmap__os_facts_now.granularity);
 	int how = file->backing == SMMAP_BACKING_PRIVATE ? SMMAP__MAP_PRIVATE : 0;
+	if (at != NULL)
+		how |= SMMAP__MAP_FIXED;
 	if (length > SIZE_MAX / 2)
 		return SMMAP_ENOMEM;
 	int code = smmap__descriptor_take(file, &descriptor);
@@ -65,13 +67,14 @@ static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *fi
 		return code;
 	code = smmap__guard_add(address, (size_t)length, begin, &file->faults, &guard);
 	if (code != 0) {
-		(void)smmap__os.unmap(address, (size_t)length);
+		if (at == NULL)
+			(void)smmap__os.unmap(address, (size_t)length);
 		return code;
 	}
 	smmap__gauge_add(&manager->shared.mappings, 1);
 	smmap__count(&manager->shared.count.maps, 1);
 	fill(view, manager, file, (unsigned char *)address + (size_t)(offset - begin), size);
-	view->mapped = address;
+	view->mapped = at == NULL ? address : NULL;
 	view->mapped_size = length;
 	view->exported = size;
 	view->guard = guard;
@@ -92,7 +95,7 @@ static int view_range(smmap_view *view, const smmap_cursor *cursor, uint64_t off
 	if (smmap__file_is_stable(file))
 		view_in_place(view, manager, file, offset, size);
 	else
-		code = view_mapped(view, manager, file, offset, size);
+		code = view_mapped(view, manager, file, offset, size, NULL);
 	if (code == 0)
 		atomic_fetch_add_explicit(&manager->exported_bytes, size, memory_order_relaxed);
 	return code;
@@ -119,11 +122,52 @@ int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t start, int
 	                            view_range(view, &buffer->cursor, buffer->begin + first, size));
 }
 
+static int map_pinned_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size, void *at)
+{
+	smmap_view pinned = SMMAP_VIEW_INIT;
+	int code = view_pinned(&pinned, cursor->manager, cursor->file, offset, size);
+	if (code == 0)
+		code = view_mapped(view, cursor->manager, cursor->file, offset, size, at);
+	if (code == 0) {
+		memcpy(view->pin_leaf, pinned.pin_leaf, sizeof view->pin_leaf);
+		memcpy(view->pin_slot, pinned.pin_slot, sizeof view->pin_slot);
+		memset(pinned.pin_leaf, 0, sizeof pinned.pin_leaf);
+		view->exported = 0;
+	}
+	smmap_view_release(&pinned);
+	return code;
+}
+
+int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size, void *address)
+{
+	size_t granularity = smmap__os_facts_now.granularity;
+	smmap__file *file = cursor->file;
+	if (file == NULL)
+		return SMMAP_ECLOSED;
+	if (offset % granularity != 0 || (uintptr_t)address % granularity != 0 || address == NULL)
+		return smmap__manager_error(cursor->manager, SMMAP_EINVAL);
+	uint64_t file_size = smmap__file_size(file);
+	if (size == 0 || offset >= file_size || size > file_size - offset)
+		return smmap__manager_error(cursor->manager, SMMAP_ERANGE);
+	int code = smmap__file_error(file);
+	if (code == 0 && file->backing == SMMAP_BACKING_MEMORY)
+		code = SMMAP_ENOTSUP;
+	if (code == 0 && size <= smmap__file_window(file))
+		code = map_pinned_at(view, cursor, offset, size, address);
+	else if (code == 0) {
+		code = view_mapped(view, cursor->manager, file, offset, size, address);
+		if (code == 0)
+			atomic_fetch_add_explicit(&cursor->manager->exported_bytes, size, memory_order_relaxed);
+	}
+	return smmap__manager_error(cursor->manager, code);
+}
+
 static void unmap_view(const smmap_view *view)
 {
 	smmap__shared *shared = &view->manager->shared;
 	smmap__guard_remove(view->guard);
-	(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
+	if (view->mapped != NULL)
+		(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
 	smmap__gauge_sub(&shared->mappings, 1);
 	smmap__count(&shared->count.unmaps, 1);
 }
@@ -135,7 +179,7 @@ void smmap_view_release(smmap_view *view)
 			if (view->pin_leaf[i] != NULL)
 				smmap__unpin(&view->manager->budget, (smmap__region){view->pin_leaf[i], view->pin_slot[i]},
 				             1);
-		if (view->mapped != NULL)
+		if (view->mapped_size != 0)
 			unmap_view(view);
 		atomic_fetch_sub_explicit(&view->manager->exported_bytes, view->exported, memory_order_relaxed);
 		smmap__manager_let_go(view->manager, view->file);

@@ -51,7 +51,7 @@ static void grow_buckets_locked(smmap_manager *manager)
 	smmap__file **old = manager->buckets;
 	if (manager->file_count < old_count)
 		return;
-	smmap__file **larger = smmap__memory_new(&manager->shared.memory, 2 * old_count * sizeof *larger);
+	smmap__file **larger = smmap__memory_new(&manager->shared.memory, 2 * old_count * sizeof(smmap__file *));
 	if (larger == NULL)
 		return;
 	manager->buckets = larger;
@@ -65,7 +65,7 @@ static void grow_buckets_locked(smmap_manager *manager)
 			file = next;
 		}
 	}
-	smmap__memory_free(&manager->shared.memory, old, old_count * sizeof *old);
+	smmap__memory_free(&manager->shared.memory, old, old_count * sizeof(smmap__file *));
 }
 
 static void enlist_locked(smmap_manager *manager, smmap__file *file)

@@ -37,7 +37,7 @@ static int check_options(const smmap_options *options)
 			return SMMAP_EINVAL;
 	if (options->kind != SMMAP_SLIDING && options->kind != SMMAP_STATIC)
 		return SMMAP_EINVAL;
-	if ((options->flags & ~SMMAP_ALLOW_BLOCK_DEVICES) != 0 || options->window_size < -1)
+	if ((options->flags & ~(SMMAP_ALLOW_BLOCK_DEVICES | SMMAP_KEEP_ONE)) != 0 || options->window_size < -1)
 		return SMMAP_EINVAL;
 	if (options->placement < SMMAP_PLACEMENT_AUTO || options->placement > SMMAP_PLACEMENT_DETACHED)
 		return SMMAP_EINVAL;
@@ -84,6 +84,7 @@ static void take_options(smmap_manager *manager, const smmap_options *options)
 		.window = window_for(options),
 		.block_devices = (options->flags & SMMAP_ALLOW_BLOCK_DEVICES) != 0,
 	};
+	manager->budget.keeps_one = (options->flags & SMMAP_KEEP_ONE) != 0;
 	atomic_init(&manager->budget.max_bytes, or_default(options->max_memory, default_memory()));
 	atomic_init(&manager->budget.max_handles, or_default(options->max_handles, UINT64_MAX));
 }
@@ -108,7 +109,7 @@ static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 	if (code != 0)
 		goto no_lock;
 	manager->bucket_count = FIRST_BUCKETS;
-	manager->buckets = smmap__memory_new(memory, FIRST_BUCKETS * sizeof *manager->buckets);
+	manager->buckets = smmap__memory_new(memory, FIRST_BUCKETS * sizeof(smmap__file *));
 	code = manager->buckets != NULL ? 0 : SMMAP_ENOMEM;
 	if (code != 0)
 		goto no_buckets;
@@ -129,7 +130,7 @@ no_descriptors:
 static void destroy_parts(smmap_manager *manager)
 {
 	smmap__shared *shared = &manager->shared;
-	smmap__memory_free(&shared->memory, manager->buckets, manager->bucket_count * sizeof *manager->buckets);
+	smmap__memory_free(&shared->memory, manager->buckets, manager->bucket_count * sizeof(smmap__file *));
 	pthread_mutex_destroy(&manager->files_lock);
 	smmap__budget_destroy(&manager->budget);
 	smmap__descriptors_destroy(&shared->descriptors, &shared->memory);
@@ -224,7 +225,9 @@ uint64_t smmap_manager_make_room(smmap_manager *manager, uint64_t size)
 	repair_after_fork(manager);
 	if (size == 0)
 		return smmap__budget_evict_one(budget);
-	while (smmap__gauge_now(&budget->bytes) > allowed && smmap__budget_evict_one(budget))
+	while (smmap__gauge_now(&budget->bytes) + atomic_load_explicit(&budget->slack, memory_order_relaxed) >
+	           allowed &&
+	       smmap__budget_evict_one(budget))
 		count++;
 	return count;
 }
