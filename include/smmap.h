@@ -204,7 +204,8 @@ typedef struct smmap_options {
 	 * A static manager's window is the whole file whatever is given here.
 	 */
 	int64_t window_size;
-	uint64_t max_memory;      /* limit of mapped bytes; 0: 8 GiB, or 1 GiB where pointers have 32 bits */
+	uint64_t
+		max_memory; /* limit of mapped bytes, in whole pages; 0: 8 GiB, or 1 GiB where pointers have 32 bits */
 	uint64_t max_handles;     /* limit of mapped regions; 0: none */
 	uint64_t max_mappings;    /* limit of mappings of the process; 0: a quarter of what the system allows */
 	unsigned max_descriptors; /* limit of descriptors kept open between calls; 0: 32 */

@@ -2,6 +2,8 @@
 /* Charging, giving back, waiting. */
 #include "budget/budget.h"
 
+#include "base/arith.h"
+
 #include <assert.h>
 
 int smmap__budget_init(smmap__budget *budget, smmap__shared *shared)
@@ -28,6 +30,7 @@ void smmap__budget_destroy(smmap__budget *budget)
 {
 	assert(smmap__gauge_now(&budget->bytes) == 0);
 	assert(smmap__gauge_now(&budget->handles) == 0);
+	assert(atomic_load_explicit(&budget->slack, memory_order_relaxed) == 0);
 	pthread_cond_destroy(&budget->wait_over);
 	pthread_mutex_destroy(&budget->wait_lock);
 	smmap__evict_destroy(&budget->evict);
@@ -35,9 +38,15 @@ void smmap__budget_destroy(smmap__budget *budget)
 
 /* ---- charging ---- */
 
+uint64_t smmap__budget_slack(uint64_t length)
+{
+	return smmap__align_up(length, smmap__os_facts_now.page_size) - length;
+}
+
 void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
 	smmap__gauge_add(&budget->bytes, length);
+	smmap__count(&budget->slack, smmap__budget_slack(length));
 	smmap__gauge_add(&budget->handles, 1);
 	if (atomic_fetch_add_explicit(&file->mapped, 1, memory_order_relaxed) == 0)
 		atomic_fetch_add_explicit(&budget->open_files, 1, memory_order_relaxed);
@@ -46,6 +55,7 @@ void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t len
 void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
 	smmap__gauge_sub(&budget->bytes, length);
+	atomic_fetch_sub_explicit(&budget->slack, smmap__budget_slack(length), memory_order_relaxed);
 	smmap__gauge_sub(&budget->handles, 1);
 	if (atomic_fetch_sub_explicit(&file->mapped, 1, memory_order_relaxed) == 1)
 		atomic_fetch_sub_explicit(&budget->open_files, 1, memory_order_relaxed);
@@ -56,8 +66,15 @@ static bool would_exceed(const smmap__budget *budget, uint64_t bytes, uint64_t h
 {
 	uint64_t max_bytes = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
 	uint64_t max_handles = atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
-	return bytes > max_bytes || smmap__gauge_now(&budget->bytes) > max_bytes - bytes ||
-	       handles > max_handles || smmap__gauge_now(&budget->handles) > max_handles - handles;
+	uint64_t resident =
+		smmap__gauge_now(&budget->bytes) + atomic_load_explicit(&budget->slack, memory_order_relaxed);
+	return bytes > max_bytes || resident > max_bytes - bytes || handles > max_handles ||
+	       smmap__gauge_now(&budget->handles) > max_handles - handles;
+}
+
+bool smmap__budget_has_room(const smmap__budget *budget, uint64_t length)
+{
+	return !would_exceed(budget, length + smmap__budget_slack(length), 1);
 }
 
 bool smmap__budget_is_over(const smmap__budget *budget)
@@ -227,8 +244,9 @@ void smmap__budget_make_room(smmap__budget *budget)
 
 void smmap__budget_reserve(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
-	make_room_for(budget, length, 1);
-	bool was_over = would_exceed(budget, length, 1);
+	uint64_t resident = length + smmap__budget_slack(length);
+	make_room_for(budget, resident, 1);
+	bool was_over = would_exceed(budget, resident, 1);
 	smmap__budget_charge(budget, file, length);
 	/* Another thread may have taken the same room. */
 	if (!was_over)

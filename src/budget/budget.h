@@ -40,7 +40,9 @@ typedef struct smmap__evict {
 
 typedef struct smmap__budget {
 	smmap__shared *shared;
-	smmap__gauge bytes;
+	smmap__gauge bytes; /* of files */
+	/* What the last pages of mapped files hold beyond the files' ends: resident too, so it counts against the limit. */
+	_Atomic uint64_t slack;
 	smmap__gauge handles;
 	_Atomic uint64_t max_bytes;
 	_Atomic uint64_t max_handles;
@@ -90,6 +92,8 @@ bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index
 /* ---- giving back (budget.c) ---- */
 
 bool smmap__budget_is_over(const smmap__budget *budget);
+/* Whether one region of `length` bytes more fits without giving anything back. */
+bool smmap__budget_has_room(const smmap__budget *budget, uint64_t length);
 /* Evicts until nothing is exceeded or only pins are left (counted). */
 void smmap__budget_make_room(smmap__budget *budget);
 /* Evicts until one region of `length` bytes more will fit, and charges it; only pins let it exceed the limits (counted). */
@@ -106,6 +110,8 @@ void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t l
  * nothing has changed.
  */
 bool smmap__budget_grow(smmap__budget *budget, smmap__file *file, uint64_t size);
+/* What the last page of `length` bytes holds beyond them. */
+uint64_t smmap__budget_slack(uint64_t length);
 /* After a state change: wakes who waits for the region; `before` is the old word. */
 void smmap__budget_wake(smmap__budget *budget, uint64_t before);
 /* Sleeps until the region's state is neither BUSY nor, when `also_evicting`, EVICTING. */

@@ -56,6 +56,8 @@ static void charge_more(smmap__budget *budget, smmap__region region, uint64_t si
 	else
 		atomic_store_explicit(&file->short_length[0], length, memory_order_relaxed);
 	smmap__gauge_add(&budget->bytes, length - charged);
+	smmap__count(&budget->slack, smmap__budget_slack(length));
+	atomic_fetch_sub_explicit(&budget->slack, smmap__budget_slack(charged), memory_order_relaxed);
 }
 
 static void let_go(smmap__budget *budget, smmap__region region, uint64_t before)

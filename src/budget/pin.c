@@ -192,12 +192,10 @@ bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index
 {
 	bool is_short;
 	uint64_t length = smmap__region_length(region, &is_short);
-	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
-	if (length > max)
+	/* The budget is exceeded for pins, not for copies. */
+	if (length > atomic_load_explicit(&budget->max_bytes, memory_order_relaxed))
 		return false;
-	while (smmap__gauge_now(&budget->bytes) > max - length ||
-	       smmap__gauge_now(&budget->handles) >=
-	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed))
+	while (!smmap__budget_has_room(budget, length))
 		if (!smmap__budget_evict_one(budget))
 			return false;
 	smmap__region pinned;

@@ -171,14 +171,6 @@ static bool get_region(smmap_cursor *cursor, uint64_t index, smmap__region *regi
 	return find_region(cursor, index, region) || smmap__table_get(table, &kind, index, region) == 0;
 }
 
-static bool has_room(const smmap__budget *budget, uint64_t length)
-{
-	uint64_t max = atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
-	return length <= max && smmap__gauge_now(&budget->bytes) <= max - length &&
-	       smmap__gauge_now(&budget->handles) <
-	           atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
-}
-
 static bool is_hotter(unsigned heat, unsigned other)
 {
 	return heat > other + HEAT_STEP + other / 4;
@@ -204,7 +196,8 @@ static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
 	unsigned heat = raise_heat(budget, region, 1);
 	if (heat < HEAT_TO_MAP)
 		return false;
-	return has_room(budget, smmap__region_length(region, &is_short)) || replaces_another(budget, heat);
+	return smmap__budget_has_room(budget, smmap__region_length(region, &is_short)) ||
+	       replaces_another(budget, heat);
 }
 
 static bool is_sequential(const smmap_cursor *cursor, uint64_t offset, uint64_t size)

@@ -358,11 +358,13 @@ int smmap__file_extend(smmap__file *file, uint64_t size)
 		return code;
 	/* The register first learns of the longer range, then forgets the shorter one. */
 	smmap__guard_slot longer;
+	code = smmap__guard_add(file->base, (size_t)want, 0, &file->faults, &longer);
+	if (code != 0) {
+		(void)smmap__os.unmap(file->base + (size_t)have, (size_t)(want - have));
+		return code;
+	}
 	atomic_store_explicit(&file->map_length, want, memory_order_relaxed);
 	smmap__gauge_add(&file->shared->address_space, want - have);
-	code = smmap__guard_add(file->base, (size_t)want, 0, &file->faults, &longer);
-	if (code != 0)
-		return code;
 	smmap__guard_remove(file->guard);
 	file->guard = longer;
 	return 0;

@@ -218,10 +218,12 @@ void smmap__guard_tend(void)
 void smmap__guard_lock(void)
 {
 	pthread_mutex_lock(&lock);
+	smmap__os_trap_lock();
 }
 
 void smmap__guard_unlock(void)
 {
+	smmap__os_trap_unlock();
 	pthread_mutex_unlock(&lock);
 }
 

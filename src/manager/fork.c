@@ -86,6 +86,7 @@ typedef struct recount {
 	uint64_t mapped; /* of one file */
 	uint64_t linked;
 	uint64_t bytes;
+	uint64_t slack;
 	uint64_t handles;
 	uint64_t mappings;
 	uint64_t stale;
@@ -121,7 +122,9 @@ static bool settle(smmap__region region, void *context)
 	if (mapped) {
 		r->mapped++;
 		r->handles++;
-		r->bytes += smmap__region_charge(region, word);
+		uint64_t length = smmap__region_charge(region, word);
+		r->bytes += length;
+		r->slack += smmap__budget_slack(length);
 		r->mappings += region.leaf->detached && file->backing != SMMAP_BACKING_MEMORY;
 	}
 	return true;
@@ -189,6 +192,7 @@ void smmap__fork_repair(smmap__budget *budget)
 	}
 	if (needed) {
 		set(&budget->bytes.now, r.bytes);
+		set(&budget->slack, r.slack);
 		set(&budget->handles.now, r.handles);
 		set(&budget->open_files, open_files);
 		set(&budget->evict.stale, r.stale);

@@ -225,7 +225,9 @@ uint64_t smmap_manager_make_room(smmap_manager *manager, uint64_t size)
 	repair_after_fork(manager);
 	if (size == 0)
 		return smmap__budget_evict_one(budget);
-	while (smmap__gauge_now(&budget->bytes) > allowed && smmap__budget_evict_one(budget))
+	while (smmap__gauge_now(&budget->bytes) + atomic_load_explicit(&budget->slack, memory_order_relaxed) >
+	           allowed &&
+	       smmap__budget_evict_one(budget))
 		count++;
 	return count;
 }

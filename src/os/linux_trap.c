@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { LEVELS = 8 };
@@ -91,9 +92,15 @@ static void call_with_its_mask(const struct sigaction *to, int signal, siginfo_t
 {
 	sigset_t mask = to->sa_mask;
 	sigset_t old;
-	if ((to->sa_flags & SA_NODEFER) == 0)
-		sigaddset(&mask, signal);
+	sigaddset(&mask, signal);
 	pthread_sigmask(SIG_BLOCK, &mask, &old);
+	/* Ours is entered with the signal blocked; it may have been installed to be entered without. */
+	if ((to->sa_flags & SA_NODEFER) != 0 &&
+	    !sigismember(&((const ucontext_t *)context)->uc_sigmask, signal)) {
+		sigemptyset(&mask);
+		sigaddset(&mask, signal);
+		pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+	}
 	if ((to->sa_flags & SA_SIGINFO) != 0)
 		to->sa_sigaction(signal, info, context);
 	else
@@ -191,6 +198,16 @@ static int install_over_locked(const struct sigaction *foreign)
 	if (level == levels_used)
 		levels_used++;
 	return 0;
+}
+
+void smmap__os_trap_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void smmap__os_trap_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
 }
 
 int smmap__os_trap_install(smmap__trap_handle *handle)

@@ -118,6 +118,9 @@ void smmap__os_trap_remove(void);
 bool smmap__os_trap_rearm(void);
 bool smmap__os_trap_is_on_top(void);
 uint64_t smmap__os_trap_passed(void); /* signals handed on to previous handlers */
+/* Around a fork: the child must not find the trap locked by a thread that it does not have. */
+void smmap__os_trap_lock(void);
+void smmap__os_trap_unlock(void);
 
 /* Replaces the pages by readable zeros; async-signal-safe. false: no mapping was to be had. */
 bool smmap__os_patch(void *address, size_t length);

@@ -234,7 +234,7 @@ static void static_managers_evict_others(void)
 	for (int i = 0; i < PLACEMENTS; i++) {
 		smmap_manager *manager = new_static_manager(placements[i]);
 		smmap_cursor cursor = SMMAP_CURSOR_INIT;
-		assert_int_equal(smmap_manager_set_limits(manager, 100000, 0), 0);
+		assert_int_equal(smmap_manager_set_limits(manager, 110000, 0), 0); /* whole pages count */
 		open_cursor(&cursor, manager, a);
 		use_and_check(&cursor, 0, 0, 50000, 1);
 		open_cursor(&cursor, manager, b);

@@ -490,7 +490,7 @@ static void op_buffer_slice(model *m, model_cursor *c)
 	(void)c;
 	model_buffer *b = some_buffer(m);
 	int64_t start = some_index(m, b);
-	int64_t stop = one_in(m, 2) ? start + (int64_t)below(m, 5000) - (start > INT64_MAX / 2 ? 6000 : 0)
+	int64_t stop = one_in(m, 2) ? start - (start > INT64_MAX / 2 ? 6000 : 0) + (int64_t)below(m, 5000)
 	                            : some_index(m, b);
 	uint64_t first;
 	uint64_t size = clip((int64_t)b->size, start, stop, &first);
