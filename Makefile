@@ -10,12 +10,16 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check bench install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+.PHONY: all demo check check-python python bench install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
 	@scripts/setup.sh build
 	@$(BUILD) build -Dprefix=$(PREFIX)
+
+python: ## the Python package for python3, importable, in build/python
+	@scripts/setup.sh python
+	@scripts/python.sh
 
 demo: ## the main job on real files of this machine
 	@scripts/setup.sh demo
@@ -25,6 +29,10 @@ demo: ## the main job on real files of this machine
 check: ## all tests
 	@scripts/setup.sh check
 	@$(CHECK) all
+
+check-python: ## the tests of the Python package, with every Python from 3.9 up that is found
+	@scripts/setup.sh python
+	@scripts/check-python.sh all
 
 bench: ## the measurements, as ratios within one run
 	@scripts/setup.sh bench

@@ -15,7 +15,7 @@ esac
 
 # pyenv's shims and the like: the interpreter itself, and its version for a place of its own to build in.
 python=$("$python" -c 'import sys; print(sys.executable)')
-tag=$("$python" -c 'import sys, sysconfig; print(sysconfig.get_config_var("SOABI"))')
+tag=$("$python" -c 'import sys, sysconfig; print(sysconfig.get_config_var("SOABI"), "%d.%d.%d" % sys.version_info[:3], sep="-")')
 meson_directory=build-python/$tag$(echo "$*" | tr -c 'A-Za-z0-9=' '-' | sed 's/-*$//')
 
 scripts/build.sh "$meson_directory" -Dbuildtype=release -Dpython=true -Dtool=false -Dpython_interpreter="$python" \

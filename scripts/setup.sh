@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: setup.sh build|demo|check|bench|ci
+# Usage: setup.sh build|python|demo|check|bench|ci
 # Sees to it that what the given job needs is installed: silent when it is, by one call of apt-get on Debian and
 # its like when it is not, and naming the packages elsewhere.
 set -eu
@@ -52,6 +52,7 @@ need_demo() {
 }
 need_check() {
 	need_demo
+	need_python
 	need g++ command_exists g++
 	need libcmocka-dev header_exists cmocka.h
 	# The 32-bit tests run where the processor does.
@@ -62,6 +63,12 @@ need_check() {
 		need libjson-c-dev:i386 [ -e /usr/lib/i386-linux-gnu/libjson-c.a ]
 		[ "$missing" = "$before" ] || i386=yes
 	fi
+}
+need_python() {
+	need_build
+	need python3 command_exists python3
+	need python3-dev python3 -c 'import os, sysconfig; assert os.path.exists(sysconfig.get_path("include") + "/Python.h")'
+	need python3-venv python3 -c 'import ensurepip'
 }
 need_bench() {
 	need_demo
@@ -77,9 +84,9 @@ need_ci() {
 }
 
 case ${1:-} in
-build | demo | check | bench | ci) "need_$1" ;;
+build | python | demo | check | bench | ci) "need_$1" ;;
 *)
-	echo "usage: setup.sh build|demo|check|bench|ci" >&2
+	echo "usage: setup.sh build|python|demo|check|bench|ci" >&2
 	exit 2
 	;;
 esac

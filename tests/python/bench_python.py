@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Measures this package against the original (Debian's python3-smmap) and mmap.mmap on the same file, in one run:
+
+    PYTHONPATH=build/python python3 tests/python/bench_python.py
+
+Each line is one job: nanoseconds per operation as the median of rounds taken in turn, the ratio, and the bar it has to pass.
+The cost of the empty loop is taken off all of them. Exit code 1 when a bar is missed.
+"""
+import mmap
+import os
+import pathlib
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from conftest import DEBIAN, GRAIN, load_package
+
+import smmap
+
+ROUNDS = 15
+REGIONS = 2000
+WINDOW = 4 * GRAIN
+
+
+def timer(statement, **names):
+    """A function that runs the statement for each x of a list and returns the seconds."""
+    source = f"def run(xs, clock):\n    began = clock()\n    for x in xs:\n        {statement}\n    return clock() - began\n"
+    exec(source, names)
+    return names["run"]
+
+
+def measure(jobs, xs):
+    """Median nanoseconds per operation of each job, in turn, without the loop."""
+    jobs = dict(jobs, nothing=timer("pass"))
+    times = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, run in jobs.items():
+            times[name].append(run(xs, time.perf_counter) / len(xs) * 1e9)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    empty = medians.pop("nothing")
+    return {name: value - empty for name, value in medians.items()}
+
+
+def windows_of(module, path, **limits):
+    return module.SlidingWindowMapManager(window_size=WINDOW, **limits).make_cursor(path)
+
+
+class Report:
+    missed = 0
+
+    def line(self, title, ours, theirs, whom, bar, faster):
+        ratio = theirs / ours if faster else ours / theirs
+        met = ratio >= bar if faster else ratio <= bar
+        self.missed += not met
+        relation = f"{ratio:6.2f}x {'as fast as' if faster else 'the time of'} {whom}"
+        print(f"{title:34} {ours:9.1f} ns {theirs:11.1f} ns  {relation:34} bar {bar:5}  {'ok' if met else 'MISSED'}")
+
+
+def main():
+    reference = load_package(DEBIAN / "smmap", "smmap_reference")
+    pick = random.Random(1)
+    report = Report()
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors, {ROUNDS} rounds in turn, medians")
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "data")
+        with open(path, "wb") as file:
+            for _ in range(2 * REGIONS):
+                file.write(os.urandom(WINDOW))
+        file = open(path, "rb")
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+        buffers = {
+            "ours": smmap.SlidingWindowMapBuffer(smmap.SlidingWindowMapManager().make_cursor(path)),
+            "theirs": reference.SlidingWindowMapBuffer(reference.SlidingWindowMapManager().make_cursor(path)),
+            "mmap": memory,
+        }
+        xs = [pick.randrange(1 << 20) for _ in range(20_000)]
+        got = measure({name: timer("b[x]", b=b) for name, b in buffers.items()}, xs)
+        report.line("buffer[i]", got["ours"], got["theirs"], "smmap", 15, True)
+        report.line("buffer[i]", got["ours"], got["mmap"], "mmap.mmap", 1.2, False)
+        got = measure({name: timer("b[x:x + 64]", b=b) for name, b in buffers.items()}, xs)
+        report.line("buffer[i:i+64]", got["ours"], got["mmap"], "mmap.mmap", 1.2, False)
+
+        cursors = {"ours": windows_of(smmap, path).use_region(0, 1), "theirs": windows_of(reference, path).use_region(0, 1)}
+        xs = [pick.randrange(WINDOW - 200) for _ in range(20_000)]
+        got = measure({name: timer("c.use_region(x, 100)", c=c) for name, c in cursors.items()}, xs)
+        report.line("use_region, same region", got["ours"], got["theirs"], "smmap", 15, True)
+
+        for cursor in cursors.values():
+            for i in range(REGIONS):
+                cursor.use_region(i * WINDOW, 1)
+        xs = [pick.randrange(REGIONS) * WINDOW + 50 for _ in range(5_000)]
+        got = measure({name: timer("c.use_region(x, 100)", c=c) for name, c in cursors.items()}, xs)
+        report.line(f"use_region, one of {REGIONS} mapped", got["ours"], got["theirs"], "smmap", 15, True)
+
+        cursors = {
+            "ours": windows_of(smmap, path, max_memory_size=REGIONS * WINDOW),
+            "theirs": windows_of(reference, path, max_memory_size=REGIONS * WINDOW),
+        }
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The original keeps a descriptor open for each region.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        for cursor in cursors.values():
+            for i in range(REGIONS):
+                cursor.use_region(i * WINDOW, 1)
+        times = {name: [] for name in cursors}
+        runs = {name: timer("c.use_region(x, 100)", c=c) for name, c in cursors.items()}
+        position = REGIONS
+        for _ in range(ROUNDS):
+            # Round and round through twice what fits: never one that is mapped.
+            xs = [(position + i) % (2 * REGIONS) * WINDOW for i in range(100)]
+            position += 100
+            for name, run in runs.items():
+                times[name].append(run(xs, time.perf_counter) / len(xs) * 1e9)
+        got = {name: statistics.median(values) for name, values in times.items()}
+        report.line(f"region miss, {REGIONS} regions", got["ours"], got["theirs"], "smmap", 30, True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        memory.close()
+        file.close()
+    print(f"{report.missed} bars missed" if report.missed else "all bars met")
+    return report.missed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
