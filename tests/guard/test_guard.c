@@ -23,11 +23,11 @@
 #define THREAD_SANITIZER 0
 #endif
 
-static uint64_t page;
+static size_t page;
 
 static void guard_on(void)
 {
-	page = smmap_allocation_granularity();
+	page = (size_t)smmap_allocation_granularity();
 	assert_int_equal(smmap_guard_enable(), 0);
 }
 
@@ -234,9 +234,9 @@ static void a_storm_over_many_regions(void)
 	guard_off();
 }
 
-static uint64_t max_mappings(void)
+static size_t max_mappings(void)
 {
-	return smmap__os_max_mappings();
+	return (size_t)smmap__os_max_mappings();
 }
 
 /* With all mappings of the process in use. */
@@ -353,7 +353,7 @@ static int held_count;
 
 /* Opens files until one lies where there is room above it: small holes in the address space fill up first. */
 static const char *open_with_room_above(smmap_manager *manager, smmap_cursor *cursor, uint64_t size,
-                                        uint64_t room)
+                                        size_t room)
 {
 	for (int i = 0; i < 100; i++) {
 		unsigned char resident;
