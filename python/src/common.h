@@ -111,6 +111,10 @@ bool names_file(PyObject *object, const char *name);
 int sort_arguments(const char *function, const char *const *names, Py_ssize_t count, PyObject *const *args,
                    Py_ssize_t nargs, PyObject *kwnames, PyObject **values);
 
+/* The one argument that `function` takes, by position or by `name`; borrowed. */
+PyObject *only_argument(const char *function, const char *name, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames);
+
 /* Raises what a code of the library means; returns NULL. `filename` may be NULL. */
 PyObject *raise_code(PyTypeObject *type, int code, PyObject *filename);
 PyObject *raise_invalid(PyTypeObject *type, const char *message);

@@ -289,8 +289,12 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	return 0;
 }
 
-static PyObject *cursor_assign(cursor_object *self, PyObject *other)
+static PyObject *cursor_assign(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
 {
+	PyObject *other = only_argument("assign", "rhs", args, nargs, kwnames);
+	if (other == NULL)
+		return NULL;
 	const module_state *state = state_of(Py_TYPE(self));
 	if (state == NULL)
 		return NULL;
@@ -566,8 +570,12 @@ static PyObject *cursor_region(cursor_object *self, PyObject *unused)
 	return region_of_cursor(self);
 }
 
-static PyObject *cursor_includes_ofs(cursor_object *self, PyObject *object)
+static PyObject *cursor_includes_ofs(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
+	PyObject *object = only_argument("includes_ofs", "ofs", args, nargs, kwnames);
+	if (object == NULL)
+		return NULL;
 	uint64_t offset;
 	if (!is_valid(self))
 		return NULL;
@@ -777,8 +785,8 @@ static PyMethodDef cursor_methods[] = {
 	{"size", (PyCFunction)cursor_size, METH_NOARGS, "size($self, /)\n--\n\nNumber of bytes; 0 when not valid."},
 	{"region", (PyCFunction)cursor_region, METH_NOARGS,
 	 "region($self, /)\n--\n\nThe MapRegion of the first byte, or None when not valid."},
-	{"includes_ofs", (PyCFunction)cursor_includes_ofs, METH_O,
-	 "includes_ofs($self, ofs, /)\n--\n\nWhether the byte at this offset of the file is within the cursor."},
+	{"includes_ofs", FAST(cursor_includes_ofs), METH_FASTCALL | METH_KEYWORDS,
+	 "includes_ofs($self, ofs)\n--\n\nWhether the byte at this offset of the file is within the cursor."},
 	{"file_size", (PyCFunction)cursor_file_size, METH_NOARGS, "file_size($self, /)\n--\n\nSize of the file in bytes."},
 	{"path_or_fd", (PyCFunction)cursor_path_or_fd, METH_NOARGS,
 	 "path_or_fd($self, /)\n--\n\nThe very object that the cursor was made from."},
@@ -786,8 +794,8 @@ static PyMethodDef cursor_methods[] = {
 	 "path($self, /)\n--\n\nThe path; ValueError when made from a descriptor."},
 	{"fd", (PyCFunction)cursor_fd, METH_NOARGS,
 	 "fd($self, /)\n--\n\nThe descriptor; ValueError when made from a path."},
-	{"assign", (PyCFunction)cursor_assign, METH_O,
-	 "assign($self, rhs, /)\n--\n\nBecome a copy of another cursor, with a pin of its own."},
+	{"assign", FAST(cursor_assign), METH_FASTCALL | METH_KEYWORDS,
+	 "assign($self, rhs)\n--\n\nBecome a copy of another cursor, with a pin of its own."},
 	{"__copy__", (PyCFunction)cursor_copy, METH_NOARGS, "__copy__($self, /)\n--\n\nA copy with a pin of its own."},
 	{"_destroy", (PyCFunction)cursor_destroy, METH_NOARGS,
 	 "_destroy($self, /)\n--\n\nLet go of region and file. The next use opens the file again."},

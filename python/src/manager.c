@@ -120,21 +120,14 @@ static bool is_open(const manager_object *self)
 static PyObject *manager_make_cursor(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
                                      PyObject *kwnames)
 {
-	static const char *const names[] = {"path_or_fd"};
-	PyObject *values[1];
-	if (!is_open(self) || sort_arguments("make_cursor", names, 1, args, nargs, kwnames, values) < 0)
-		return NULL;
-	if (values[0] == NULL) {
-		PyErr_SetString(PyExc_TypeError, "make_cursor() needs the argument path_or_fd");
-		return NULL;
-	}
-	if (!names_file(values[0], "path_or_fd"))
+	PyObject *target = only_argument("make_cursor", "path_or_fd", args, nargs, kwnames);
+	if (target == NULL || !is_open(self) || !names_file(target, "path_or_fd"))
 		return NULL;
 	PyObject *list_class = PyObject_GetAttr((PyObject *)self, self->state->str_region_list_cls);
 	PyObject *cursor_class =
 		list_class != NULL ? PyObject_GetAttr((PyObject *)self, self->state->str_window_cursor_cls) : NULL;
 	PyObject *regions =
-		cursor_class != NULL ? PyObject_CallFunctionObjArgs(list_class, values[0], NULL) : NULL;
+		cursor_class != NULL ? PyObject_CallFunctionObjArgs(list_class, target, NULL) : NULL;
 	PyObject *cursor =
 		regions != NULL ? PyObject_CallFunctionObjArgs(cursor_class, (PyObject *)self, regions, NULL) : NULL;
 	Py_XDECREF(list_class);
@@ -157,8 +150,12 @@ static PyObject *manager_collect(manager_object *self, PyObject *unused)
 	return PyLong_FromUnsignedLongLong(count);
 }
 
-static PyObject *manager_collect_lru_region(manager_object *self, PyObject *size)
+static PyObject *manager_collect_lru_region(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                            PyObject *kwnames)
 {
+	PyObject *size = only_argument("_collect_lru_region", "size", args, nargs, kwnames);
+	if (size == NULL)
+		return NULL;
 	uint64_t wanted, count;
 	if (!is_open(self) || as_offset(size, "size", &wanted) < 0)
 		return NULL;
@@ -168,8 +165,12 @@ static PyObject *manager_collect_lru_region(manager_object *self, PyObject *size
 	return PyLong_FromUnsignedLongLong(count);
 }
 
-static PyObject *manager_force_removal(manager_object *self, PyObject *path)
+static PyObject *manager_force_removal(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *kwnames)
 {
+	PyObject *path = only_argument("force_map_handle_removal_win", "base_path", args, nargs, kwnames);
+	if (path == NULL)
+		return NULL;
 	PyObject *bytes;
 	uint64_t pinned = 0;
 	int64_t count;
@@ -251,12 +252,12 @@ static PyMethodDef manager_methods[] = {
 	 "A cursor of the file. It is opened at the cursor's first use: a missing path raises there, not here."},
 	{"collect", (PyCFunction)manager_collect, METH_NOARGS,
 	 "collect($self, /)\n--\n\nGive back every region that is not in use. Returns how many."},
-	{"_collect_lru_region", (PyCFunction)manager_collect_lru_region, METH_O,
-	 "_collect_lru_region($self, size, /)\n--\n\n"
+	{"_collect_lru_region", (PyCFunction)(void (*)(void))manager_collect_lru_region, METH_FASTCALL | METH_KEYWORDS,
+	 "_collect_lru_region($self, size)\n--\n\n"
 	 "Give back regions that are not in use, the least useful first, until size more bytes fit into the memory limit;\n"
 	 "0: all of them. Returns how many."},
-	{"force_map_handle_removal_win", (PyCFunction)manager_force_removal, METH_O,
-	 "force_map_handle_removal_win($self, base_path, /)\n--\n\n"
+	{"force_map_handle_removal_win", (PyCFunction)(void (*)(void))manager_force_removal, METH_FASTCALL | METH_KEYWORDS,
+	 "force_map_handle_removal_win($self, base_path)\n--\n\n"
 	 "Give back every region of this file that is not in use, so that it can be replaced. Returns how many; warns\n"
 	 "(ResourceWarning) of those that are in use and stay."},
 	{"num_file_handles", (PyCFunction)manager_num_file_handles, METH_NOARGS,

@@ -319,8 +319,12 @@ static PyObject *region_ofs_end(region_object *self, PyObject *unused)
 	return PyLong_FromUnsignedLongLong(self->begin + self->size);
 }
 
-static PyObject *region_includes_ofs(region_object *self, PyObject *object)
+static PyObject *region_includes_ofs(region_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
+	PyObject *object = only_argument("includes_ofs", "ofs", args, nargs, kwnames);
+	if (object == NULL)
+		return NULL;
 	uint64_t offset;
 	if (as_offset(object, "ofs", &offset) < 0) {
 		if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_OverflowError))
@@ -341,8 +345,8 @@ static PyMethodDef region_methods[] = {
 	{"ofs_end", (PyCFunction)region_ofs_end, METH_NOARGS,
 	 "ofs_end($self, /)\n--\n\nOffset after the last byte in the file."},
 	{"size", (PyCFunction)region_size, METH_NOARGS, "size($self, /)\n--\n\nNumber of bytes."},
-	{"includes_ofs", (PyCFunction)region_includes_ofs, METH_O,
-	 "includes_ofs($self, ofs, /)\n--\n\nWhether the byte at this offset of the file lies in the region."},
+	{"includes_ofs", (PyCFunction)(void (*)(void))region_includes_ofs, METH_FASTCALL | METH_KEYWORDS,
+	 "includes_ofs($self, ofs)\n--\n\nWhether the byte at this offset of the file lies in the region."},
 	{"client_count", (PyCFunction)region_client_count, METH_NOARGS,
 	 "client_count($self, /)\n--\n\nNumber of clients; a manager counts as one for its mapped regions."},
 	{"increment_client_count", (PyCFunction)(void (*)(void))region_increment, METH_FASTCALL | METH_KEYWORDS,

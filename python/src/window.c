@@ -129,8 +129,11 @@ static PyObject *window_extend_right_to(window_object *self, PyObject *const *ar
 }
 
 /* Of anything that has the two methods, so that a subclass of MapRegion's kin will do. */
-static PyObject *window_from_region(PyObject *type, PyObject *region)
+static PyObject *window_from_region(PyObject *type, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
+	PyObject *region = only_argument("from_region", "region", args, nargs, kwnames);
+	if (region == NULL)
+		return NULL;
 	PyObject *begin = PyObject_CallMethod(region, "ofs_begin", NULL);
 	PyObject *size = begin != NULL ? PyObject_CallMethod(region, "size", NULL) : NULL;
 	PyObject *window = size != NULL ? PyObject_CallFunctionObjArgs(type, begin, size, NULL) : NULL;
@@ -151,7 +154,7 @@ static PyMethodDef window_methods[] = {
 	{"extend_right_to", (PyCFunction)(void (*)(void))window_extend_right_to, METH_FASTCALL | METH_KEYWORDS,
 	 "extend_right_to($self, window, max_size)\n--\n\n"
 	 "Extend up to the begin of the window on the right, but to no more than max_size bytes."},
-	{"from_region", (PyCFunction)window_from_region, METH_O | METH_CLASS,
+	{"from_region", (PyCFunction)(void (*)(void))window_from_region, METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
 	 "from_region($type, region)\n--\n\nThe window that a region covers."},
 	{NULL, NULL, 0, NULL},
 };
