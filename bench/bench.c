@@ -206,6 +206,7 @@ static void record(bench *b, const figure *f, const double *ratios, unsigned cou
 {
 	spread s = spread_of(ratios, count);
 	double goal = f->goal != 0 ? f->goal : f->bar;
+	b->judged += f->sense != REPORTED;
 	if (f->sense != REPORTED && !(meets(f->sense, s.median, f->bar) && meets(f->sense, s.median, goal)))
 		b->missed++;
 	print_figure(f, &s, count);

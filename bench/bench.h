@@ -52,7 +52,7 @@ typedef struct bench {
 	const char *tool;      /* path of the command-line tool, or NULL */
 	FILE *json;
 	bool any_record;
-	unsigned missed;
+	unsigned judged, missed;
 } bench;
 
 /* Whether a group was asked for. */

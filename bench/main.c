@@ -121,5 +121,6 @@ int main(int argc, char **argv)
 			groups[i].run(&b);
 	if (json != NULL)
 		end_json(&b, json);
+	printf("%u of %u bars and goals are missed\n", b.missed, b.judged);
 	return 0;
 }

@@ -73,7 +73,7 @@ def number(value):
 
 def row(r):
     spread = f" [{number(r['low'])}, {number(r['high'])}]" if r["rounds"] > 1 else ""
-    verdict = {"met": "met", "MISSED": "**missed**", "goal missed": "**goal missed**"}.get(r["verdict"], "")
+    verdict = {"met": "met", "MISSED": "**missed**", "goal missed": "**goal missed**", "busy": "not judged: busy"}.get(r["verdict"], "")
     cells = [r["name"], r["peer"], r["condition"] or "", number(r["median"]) + spread, bar_text(r, "bar"), bar_text(r, "goal")]
     return "| " + " | ".join(cells + [verdict]) + " |"
 
@@ -184,7 +184,11 @@ def main():
     pictures.mkdir(parents=True, exist_ok=True)
     notes = [r for r in result["results"] if r.get("note")]
     rows = [r for r in result["results"] if not r.get("note")]
-    judged = [r for r in rows if r["verdict"]]
+    if any(r["group"] == "threads" and r["name"].startswith("the machine was busy") for r in notes):
+        for r in rows:
+            if r["peer"].startswith("gain of"):
+                r["verdict"] = "busy"
+    judged = [r for r in rows if r["verdict"] not in ("", "busy")]
     met = sum(r["verdict"] == "met" for r in judged)
     missed = missed_list(rows, reasons)
     drawn = charts(rows, pictures)

@@ -39,5 +39,10 @@ if [ $only = no ]; then
 	"$build/bench/smmap-many" 100000 "$directory" || broken=1
 fi
 "$build/bench/smmap-bench" --tool "$build/smmap" --json "$build/bench.json" "$@"
-[ $docs = no ] || python3 bench/report.py "$build/bench.json" docs
+if [ $docs = yes ]; then
+	# Debian's matplotlib belongs to Debian's Python, whatever other one comes first.
+	python=python3
+	$python -c 'import matplotlib' 2>/dev/null || python=/usr/bin/python3
+	$python bench/report.py "$build/bench.json" docs
+fi
 exit $broken

@@ -73,6 +73,7 @@ need_python() {
 need_bench() {
 	need_demo
 	need libgit2-dev header_exists git2.h
+	need python3-matplotlib [ -e /usr/lib/python3/dist-packages/matplotlib/__init__.py ]
 }
 need_ci() {
 	need_check

@@ -123,14 +123,18 @@ void smmap__budget_wait(smmap__budget *budget, smmap__region region, bool also_e
 
 /* ---- giving back ---- */
 
-/* EVICTING -> EMPTY. false: a pin has rescued the region meanwhile. */
-static bool finish_evict(smmap__budget *budget, smmap__region region, uint64_t length)
+/*
+ * EVICTING -> EMPTY. false: a pin has rescued the region meanwhile. What it is charged is read here: rescued and evicted
+ * anew by another thread, it may be another's eviction that is finished, and ours by that one.
+ */
+static bool finish_evict(smmap__budget *budget, smmap__region region)
 {
 	_Atomic uint64_t *at = smmap__region_word(region);
 	uint64_t word = atomic_load_explicit(at, memory_order_acquire);
 	uint32_t stamp = smmap__evict_stamp(budget);
 	while (smmap__word_state(word) == SMMAP__EVICTING) {
 		bool linked = (word & SMMAP__LINKED) != 0;
+		uint64_t length = smmap__region_charge(region, word);
 		if (linked)
 			atomic_fetch_add_explicit(&budget->evict.stale, 1, memory_order_relaxed);
 		if (atomic_compare_exchange_weak_explicit(at, &word, smmap__word_finish_evict(word, stamp),
@@ -173,7 +177,7 @@ static bool give_back(smmap__budget *budget, smmap__region region)
 		smmap__evict_link(budget, region);
 		return false;
 	}
-	if (!finish_evict(budget, region, length)) {
+	if (!finish_evict(budget, region)) {
 		/* Rescued: mapped as before. Whoever holds it linked still has it; else it goes back on a list. */
 		smmap__evict_link(budget, region);
 		return false;

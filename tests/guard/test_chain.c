@@ -265,7 +265,8 @@ static void before_with_a_mask(void)
 		assert_int_equal(calls, nodefer + 1);
 		assert_int_equal(sigismember(&mask_inside, SIGUSR1), 1);
 		assert_int_equal(sigismember(&mask_inside, SIGBUS), !nodefer);
-		assert_memory_equal(&before, &after, sizeof before);
+		for (int i = 1; i < 32; i++)
+			assert_int_equal(sigismember(&before, i), sigismember(&after, i));
 		assert_int_equal(smmap_guard_disable(), 0);
 	}
 	clean_up();
@@ -473,7 +474,7 @@ static _Atomic bool stop;
 static void *replace_all_the_time(void *unused)
 {
 	smmap_cursor cursor = SMMAP_CURSOR_INIT;
-	const char *path = files_path("cold");
+	const char *path = smmap_cursor_path(&cold);
 	(void)unused;
 	while (!atomic_load(&stop)) {
 		install(plain_that_returns, 0);
@@ -485,12 +486,13 @@ static void *replace_all_the_time(void *unused)
 	return NULL;
 }
 
+static const char *more;
+
 static void use_in_child(void)
 {
 	smmap_cursor cursor = SMMAP_CURSOR_INIT;
 	install(plain_that_returns, 0);
-	if (smmap_cursor_open(&cursor, manager, files_path("more"), 0) != 0 ||
-	    smmap_cursor_use_region(&cursor, 0, 0) <= 0)
+	if (smmap_cursor_open(&cursor, manager, more, 0) != 0 || smmap_cursor_use_region(&cursor, 0, 0) <= 0)
 		_exit(5);
 	smmap_guard_info info;
 	smmap_guard_status(&info);
@@ -501,7 +503,7 @@ static void forks_while_handlers_are_replaced(void)
 {
 	pthread_t threads[2];
 	prepare();
-	files_make("more", 100000, 4);
+	more = files_make("more", 100000, 4);
 	assert_int_equal(smmap_guard_enable(), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, replace_all_the_time, NULL), 0);

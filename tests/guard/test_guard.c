@@ -407,13 +407,14 @@ static void grown_files_are_guarded_to_their_end(void)
 
 static _Atomic bool stop;
 static _Atomic uint64_t wrong;
+static const char *cut;
 
 static void *read_all_the_time(void *of)
 {
 	smmap_manager *manager = of;
 	smmap_cursor a = SMMAP_CURSOR_INIT;
 	random_source random = random_from(random_seed());
-	const char *path = files_path("a");
+	const char *path = cut;
 	unsigned char got[2000];
 	while (!atomic_load(&stop)) {
 		if (smmap_cursor_open(&a, manager, path, 0) != 0)
@@ -438,7 +439,7 @@ static void readers_survive_a_file_that_is_cut_and_filled(int placement)
 	guard_on();
 	smmap_manager *manager = new_manager(placement, 16384, 100000);
 	pthread_t threads[3];
-	const char *path = files_make("a", 200000, 1);
+	const char *path = cut = files_make("a", 200000, 1);
 	(void)random_seed();
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_all_the_time, manager), 0);
