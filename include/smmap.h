@@ -194,7 +194,7 @@ typedef struct smmap_trace_event {
 
 /* smmap_options.flags */
 #define SMMAP_ALLOW_BLOCK_DEVICES 1u /* block devices may be opened, not only regular files */
-#define SMMAP_KEEP_ONE 2u            /* a region that is larger than the limit, and the only one, stays as a cache */
+#define SMMAP_KEEP_ONE 2u /* a region that is larger than the limit, and the only one, stays as a cache */
 
 typedef struct smmap_options {
 	int kind; /* enum smmap_kind */
@@ -760,8 +760,8 @@ SMMAP_API int smmap_cursor_view(smmap_view *view, const smmap_cursor *cursor);
  * (not wholly within the file), SMMAP_ENOTSUP (read into memory), SMMAP_ESTALE (the file cannot be opened again), those
  * of mmap(2). `view` must be released first.
  */
-SMMAP_API int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size,
-				  void *address);
+SMMAP_API int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset,
+                                  uint64_t size, void *address);
 
 /* Lets go. A released view is harmless. */
 SMMAP_API void smmap_view_release(smmap_view *view);

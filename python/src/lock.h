@@ -78,8 +78,7 @@ static inline int lock_is_free(const object_lock *l)
 static inline void lock_take(object_lock *l)
 {
 	while (l->busy) {
-		Py_BEGIN_ALLOW_THREADS
-		pthread_mutex_lock(&l->mutex);
+		Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&l->mutex);
 		pthread_mutex_unlock(&l->mutex);
 		Py_END_ALLOW_THREADS
 	}

@@ -46,7 +46,7 @@ typedef struct smmap__budget {
 	smmap__gauge handles;
 	_Atomic uint64_t max_bytes;
 	_Atomic uint64_t max_handles;
-	bool keeps_one;              /* the last unpin leaves the only region there is, though it is over the limit */
+	bool keeps_one; /* the last unpin leaves the only region there is, though it is over the limit */
 	_Atomic uint64_t open_files; /* files with at least one region */
 	_Atomic unsigned heat_epoch; /* the clock of the heat that copying reads keep (cursor/read.c) */
 	smmap__evict evict;

@@ -122,7 +122,8 @@ int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t start, int
 	                            view_range(view, &buffer->cursor, buffer->begin + first, size));
 }
 
-static int map_pinned_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size, void *at)
+static int map_pinned_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size,
+                         void *at)
 {
 	smmap_view pinned = SMMAP_VIEW_INIT;
 	int code = view_pinned(&pinned, cursor->manager, cursor->file, offset, size);
@@ -138,7 +139,8 @@ static int map_pinned_at(smmap_view *view, const smmap_cursor *cursor, uint64_t 
 	return code;
 }
 
-int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size, void *address)
+int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size,
+                        void *address)
 {
 	size_t granularity = smmap__os_facts_now.granularity;
 	smmap__file *file = cursor->file;
