@@ -26,16 +26,37 @@ typedef struct buffer_object {
 
 /* ---- the cursor at work for us ---- */
 
+/* The cursor, locked, with a reference; NULL when there is none. */
+static cursor_object *lock_cursor(buffer_object *self)
+{
+	for (;;) {
+		cursor_object *cursor;
+		Py_BEGIN_CRITICAL_SECTION(self);
+		cursor = self->cursor;
+		Py_XINCREF(cursor);
+		Py_END_CRITICAL_SECTION();
+		if (cursor == NULL)
+			return NULL;
+		lock_take(&cursor->lock);
+		/* Another thread may have begun access by another cursor while this one waited. */
+		if (cursor == self->cursor)
+			return cursor;
+		lock_give(&cursor->lock);
+		Py_DECREF(cursor);
+	}
+}
+
 static cursor_object *take_cursor(buffer_object *self)
 {
-	cursor_object *cursor = self->cursor;
+	cursor_object *cursor = lock_cursor(self);
 	if (cursor == NULL || self->size == 0) {
+		if (cursor != NULL)
+			lock_give(&cursor->lock);
+		Py_XDECREF(cursor);
 		raise_invalid(Py_TYPE(self),
 		              "no access is under way: begin_access() was not called, or end_access() was");
 		return NULL;
 	}
-	Py_INCREF(cursor);
-	lock_take(&cursor->lock);
 	if (cursor->epoch != self->epoch) {
 		lock_give(&cursor->lock);
 		raise_code(Py_TYPE(self), SMMAP_ESTALE, cursor_filename(cursor));
@@ -363,13 +384,11 @@ static int buffer_getbuffer(buffer_object *self, Py_buffer *buffer, int flags)
 
 static void end_access(buffer_object *self)
 {
-	cursor_object *cursor = self->cursor;
+	cursor_object *cursor = lock_cursor(self);
 	self->size = 0;
 	self->begin = 0;
 	if (cursor == NULL)
 		return;
-	Py_INCREF(cursor);
-	lock_take(&cursor->lock);
 	if (cursor->core.cursor.file != NULL)
 		smmap_buffer_end_access(&cursor->core);
 	lock_give(&cursor->lock);
@@ -381,12 +400,15 @@ static void end_access(buffer_object *self)
 static int begin_access(buffer_object *self, uint64_t offset, uint64_t size, int flags)
 {
 	lock_detached detached;
-	cursor_object *cursor = self->cursor;
-	if (cursor == NULL || cursor->target == NULL)
-		return 0;
-	Py_INCREF(cursor);
 	int code = -1;
-	lock_take(&cursor->lock);
+	cursor_object *cursor = lock_cursor(self);
+	if (cursor == NULL)
+		return 0;
+	if (cursor->target == NULL) {
+		lock_give(&cursor->lock);
+		Py_DECREF(cursor);
+		return 0;
+	}
 	bool bound = cursor_bind(cursor, flags) == 0;
 	if (bound) {
 		lock_detach(&cursor->lock, &detached);
@@ -431,7 +453,12 @@ static int take_arguments(buffer_object *self, PyObject **values)
 	if (cursor != NULL && cursor != (PyObject *)self->cursor) {
 		end_access(self);
 		Py_INCREF(cursor);
-		Py_XSETREF(self->cursor, (cursor_object *)cursor);
+		cursor_object *old;
+		Py_BEGIN_CRITICAL_SECTION(self);
+		old = self->cursor;
+		self->cursor = (cursor_object *)cursor;
+		Py_END_CRITICAL_SECTION();
+		Py_XDECREF(old);
 	}
 	return begin_access(self, offset, size, flags);
 }
@@ -458,8 +485,11 @@ static PyObject *buffer_end_access(buffer_object *self, PyObject *unused)
 static PyObject *buffer_cursor(buffer_object *self, PyObject *unused)
 {
 	(void)unused;
-	PyObject *cursor = self->cursor != NULL ? (PyObject *)self->cursor : Py_None;
+	PyObject *cursor;
+	Py_BEGIN_CRITICAL_SECTION(self);
+	cursor = self->cursor != NULL ? (PyObject *)self->cursor : Py_None;
 	Py_INCREF(cursor);
+	Py_END_CRITICAL_SECTION();
 	return cursor;
 }
 

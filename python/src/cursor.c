@@ -433,34 +433,36 @@ static PyObject *cursor_map(cursor_object *self, PyObject *unused)
 	(void)unused;
 	if (!is_valid(self))
 		return NULL;
-	if (self->map == NULL || self->map_pin->core.file == NULL) {
-		lock_take(&self->lock);
-		int code = smmap_cursor_region(core_of(self), &region);
-		uint64_t begin = smmap_region_ofs_begin(&region);
-		uint64_t size = smmap_region_size(&region);
-		smmap_region_close(&region);
-		lock_give(&self->lock);
-		if (code != 0)
-			return raise_code(Py_TYPE(self), code, self->target);
-		view_object *pin = NULL;
-		PyObject *map =
-			map_obtain(self->manager, core_of(self), &self->lock, begin, size, self->target, &pin);
-		if (map == NULL)
-			return NULL;
-		PyObject *old_map = self->map;
-		view_object *old_pin = self->map_pin;
-		self->map = map;
-		self->map_pin = pin;
-		self->map_begin = begin;
-		Py_XDECREF(old_map);
-		Py_XDECREF(old_pin);
-		/* Another thread may have moved the cursor meanwhile. */
-		Py_INCREF(map);
-		cursor_moved(self);
+	lock_take(&self->lock);
+	bool have = self->map != NULL && self->map_pin->core.file != NULL;
+	PyObject *map = have ? self->map : NULL;
+	Py_XINCREF(map);
+	int code = have ? 0 : smmap_cursor_region(core_of(self), &region);
+	lock_give(&self->lock);
+	if (have)
 		return map;
-	}
-	Py_INCREF(self->map);
-	return self->map;
+	if (code != 0)
+		return raise_code(Py_TYPE(self), code, self->target);
+	uint64_t begin = smmap_region_ofs_begin(&region);
+	uint64_t size = smmap_region_size(&region);
+	smmap_region_close(&region);
+	view_object *pin = NULL;
+	map = map_obtain(self->manager, core_of(self), &self->lock, begin, size, self->target, &pin);
+	if (map == NULL)
+		return NULL;
+	Py_INCREF(map);
+	lock_take(&self->lock);
+	PyObject *old_map = self->map;
+	view_object *old_pin = self->map_pin;
+	self->map = map;
+	self->map_pin = pin;
+	self->map_begin = begin;
+	lock_give(&self->lock);
+	Py_XDECREF(old_map);
+	Py_XDECREF(old_pin);
+	/* Another thread may have moved the cursor meanwhile. */
+	cursor_moved(self);
+	return map;
 }
 
 /* Copies to memory of the caller's; the GIL is let go for long copies. Returns the count or -1. */

@@ -14,6 +14,11 @@
 
 #include <Python.h>
 
+#ifndef Py_BEGIN_CRITICAL_SECTION /* before Python 3.13 */
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#endif
+
 #ifdef Py_GIL_DISABLED
 
 typedef PyMutex object_lock;
