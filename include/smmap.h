@@ -311,7 +311,7 @@ typedef struct smmap_stats {
 	uint64_t copied;      /* bytes copied from mapped regions by copying reads */
 	uint64_t preads;      /* reads by the system instead of through a map */
 	uint64_t pread_bytes; /* bytes that came that way */
-	uint64_t prefetches;  /* regions asked for ahead of use */
+	uint64_t prefetches;  /* times that a file was switched to reading ahead of sequential use */
 	uint64_t over_budget; /* moments when pins alone exceeded a limit */
 	uint64_t retries;     /* times the system refused and a victim was given back */
 	uint64_t fallback_private;  /* files mapped privately because a shared mapping was refused */
@@ -348,18 +348,22 @@ typedef struct smmap_cursor {
 	uint64_t last_slot;
 	uint64_t hits;
 	uint64_t copied;
+	const unsigned char *read_data;
+	void *read_word;
+	uint64_t read_begin;
+	uint64_t read_size;
 	uint64_t pin_index;
 	uint32_t pin_slot[2];
 	uint32_t pin_slots;
 	uint32_t read_pinned;
 	uint32_t tick;
 	int flags;
-	uint64_t reserved[4];
+	uint64_t reserved[2];
 } smmap_cursor;
 
 #define SMMAP_CURSOR_INIT                                                                                    \
 	{                                                                                                        \
-		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0,                                \
+		0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0,                    \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -409,7 +413,17 @@ SMMAP_API void smmap_cursor_unuse_region(smmap_cursor *cursor);
 static inline const unsigned char *smmap_cursor_at(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
 	uint64_t delta = offset - cursor->offset;
-	return delta < cursor->size && size <= cursor->size - delta ? cursor->data + (size_t)delta : NULL;
+	const unsigned char *at = cursor->data + (size_t)delta;
+	if (delta >= cursor->size)
+		return NULL;
+#if defined(__GNUC__)
+	/* What a caller's own test for NULL would ask again; and one byte needs no second comparison. */
+	if (at == NULL)
+		__builtin_unreachable();
+	if (__builtin_constant_p(size) && size <= 1)
+		return at;
+#endif
+	return size <= cursor->size - delta ? at : NULL;
 }
 
 /* 1 when the byte at `offset` is within the cursor, else 0. */

@@ -24,7 +24,6 @@
 enum {
 	COLD_SAMPLE = 8,  /* one cold read in so many raises the heat, by 1 */
 	HIT_SAMPLE = 64,  /* one copy from a map in so many, by what it stands for: threads share these words */
-	HEAT_TO_MAP = 1,  /* with room to spare */
 	HEAT_STEP = 16,   /* hotter than another: by so much at least, and by a quarter of it */
 	HEAT_FULL = 4096, /* ends an epoch; the count has room for what comes in until all have seen it */
 	EPOCH_MASK = 0xff
@@ -94,11 +93,10 @@ static void mark_referenced(smmap__region region, uint64_t word)
  * The region was given back while we copied from it: our own faults may have made pages of it resident again that nobody
  * is charged for. One page fault maps no more than a block.
  */
-static void give_pages_back(smmap__region region, uint64_t offset, uint64_t size)
+static void give_pages_back(const smmap__file *file, uint64_t region_begin, uint64_t offset, uint64_t size)
 {
-	const smmap__file *file = region.leaf->file;
 	uint64_t block = smmap__max(smmap__os_facts_now.block_size, smmap__os_facts_now.granularity);
-	uint64_t begin = smmap__max(smmap__align_down(offset, block), smmap__region_begin(region));
+	uint64_t begin = smmap__max(smmap__align_down(offset, block), region_begin);
 	uint64_t end = smmap__min(smmap__align_up(offset + size, block),
 	                          atomic_load_explicit(&file->map_length, memory_order_relaxed));
 	(void)smmap__os.zap(file->base + (size_t)begin, (size_t)(end - begin));
@@ -113,7 +111,7 @@ static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t off
 	mark_referenced(region, word);
 	word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) == SMMAP__EMPTY)
-		give_pages_back(region, offset, size);
+		give_pages_back(cursor->file, smmap__region_begin(region), offset, size);
 	note_hit(cursor, region);
 	return true;
 }
@@ -126,6 +124,7 @@ void smmap__cursor_end_read(smmap_cursor *cursor)
 		smmap__unpin(&cursor->manager->budget, region, 1);
 	}
 	cursor->read_leaf = NULL;
+	cursor->read_size = 0;
 }
 
 static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
@@ -148,6 +147,20 @@ static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t off
 
 /* ---- cold regions ---- */
 
+/* Leaves stay as long as the file, which the cursor holds. */
+static void remember(smmap_cursor *cursor, smmap__region region, uint64_t index)
+{
+	bool is_short;
+	cursor->read_leaf = region.leaf;
+	cursor->read_index = index;
+	if (!smmap__file_is_stable(cursor->file))
+		return;
+	cursor->read_word = smmap__region_word(region);
+	cursor->read_begin = smmap__region_begin(region);
+	cursor->read_size = smmap__region_length(region, &is_short);
+	cursor->read_data = cursor->file->base + (size_t)cursor->read_begin;
+}
+
 /* The region that `offset` lies in, remembered from the last read or looked up; false when it was never touched. */
 static bool find_region(smmap_cursor *cursor, uint64_t index, smmap__region *region)
 {
@@ -158,8 +171,7 @@ static bool find_region(smmap_cursor *cursor, uint64_t index, smmap__region *reg
 	smmap__cursor_end_read(cursor);
 	if (!smmap__table_find(&cursor->file->regions, index, region))
 		return false;
-	cursor->read_leaf = region->leaf;
-	cursor->read_index = index;
+	remember(cursor, *region, index);
 	return true;
 }
 
@@ -177,27 +189,33 @@ static bool is_hotter(unsigned heat, unsigned other)
 }
 
 /* Gives the coldest of the next few victims back, where this region is hotter. */
-static bool replaces_another(smmap__budget *budget, unsigned heat)
+static bool replaces_another(smmap_cursor *cursor, unsigned heat, uint64_t offset)
 {
+	smmap__budget *budget = &cursor->manager->budget;
 	smmap__region victim;
 	if (heat <= HEAT_STEP || !smmap__evict_coldest(budget, epoch_of(budget), heat_now, &victim))
 		return false;
 	smmap__file *file = victim.leaf->file;
 	uint64_t word = atomic_load_explicit(smmap__region_word(victim), memory_order_relaxed);
-	bool replaced = is_hotter(heat, heat_now(word, epoch_of(budget))) && smmap__budget_evict(budget, victim);
+	bool replaced = is_hotter(heat, heat_now(word, epoch_of(budget))) &&
+	                smmap__file_is_warm(cursor->file, offset) && smmap__budget_evict(budget, victim);
 	budget->give_file(budget, file);
 	return replaced;
 }
 
-static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region)
+/*
+ * Only what is in the page cache is mapped for reads at random: a page fault elsewhere reads far more from the disk than
+ * pread. With room to spare that is asked at heat 1, 2, 4 ...: while the file comes in bit by bit the answer stays no for
+ * long.
+ */
+static bool is_worth_mapping(smmap_cursor *cursor, smmap__region region, uint64_t offset)
 {
 	smmap__budget *budget = &cursor->manager->budget;
 	bool is_short;
 	unsigned heat = raise_heat(budget, region, 1);
-	if (heat < HEAT_TO_MAP)
-		return false;
-	return smmap__budget_has_room(budget, smmap__region_length(region, &is_short)) ||
-	       replaces_another(budget, heat);
+	if (smmap__budget_has_room(budget, smmap__region_length(region, &is_short)))
+		return smmap__is_power_of_two(heat) && smmap__file_is_warm(cursor->file, offset);
+	return replaces_another(cursor, heat, offset);
 }
 
 static bool is_sequential(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
@@ -217,7 +235,7 @@ static bool warm(smmap_cursor *cursor, uint64_t index, uint64_t offset, uint64_t
 		return false;
 	if (!get_region(cursor, index, &region))
 		return false;
-	if (!must && !sequential && !is_worth_mapping(cursor, region))
+	if (!must && !sequential && !is_worth_mapping(cursor, region, offset))
 		return false;
 	return smmap__map_if_room(&cursor->manager->budget, cursor->file, index, region);
 }
@@ -289,6 +307,29 @@ static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint6
 
 /* ---- all of it ---- */
 
+/*
+ * The short way for a stable region that is read again: what copy_stable does, without looking anything up. false: there is
+ * something to do besides.
+ */
+static inline bool copy_again(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+{
+	uint64_t within = offset - cursor->read_begin;
+	if (within >= cursor->read_size || size > cursor->read_size - within || cursor->tick % HIT_SAMPLE == 0)
+		return false;
+	const uint64_t warm_bits = SMMAP__STATE_MASK | SMMAP__REFERENCED;
+	const uint64_t warm_word = SMMAP__MAPPED | SMMAP__REFERENCED;
+	_Atomic uint64_t *word = cursor->read_word;
+	if ((atomic_load_explicit(word, memory_order_acquire) & warm_bits) != warm_word)
+		return false;
+	memcpy(to, cursor->read_data + (size_t)within, (size_t)size);
+	if (smmap__word_state(atomic_load_explicit(word, memory_order_acquire)) != SMMAP__MAPPED ||
+	    !is_sound(cursor))
+		return false;
+	cursor->tick++;
+	cursor->copied += size;
+	return true;
+}
+
 static void note_run(smmap_cursor *cursor, uint64_t offset, uint64_t done)
 {
 	cursor->run = offset == cursor->read_next ? smmap__add_saturating(cursor->run, done) : done;
@@ -300,6 +341,10 @@ int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t siz
 	smmap__file *file = cursor->file;
 	if (file == NULL)
 		return SMMAP_ECLOSED;
+	if (copy_again(cursor, offset, to, size)) {
+		note_run(cursor, offset, size);
+		return (int64_t)size;
+	}
 	uint64_t file_size = smmap__file_size(file);
 	if (offset >= file_size || size == 0)
 		return 0;

@@ -548,10 +548,43 @@ int smmap__file_error(smmap__file *file)
 int smmap__file_advise(smmap__file *file, int advice)
 {
 	atomic_store_explicit(&file->advice, advice, memory_order_relaxed);
+	atomic_store_explicit(&file->is_sequential, false, memory_order_relaxed);
 	if (!smmap__file_is_stable(file) || file->base == NULL)
 		return 0; /* each region gets it when it is mapped */
 	size_t length = (size_t)atomic_load_explicit(&file->map_length, memory_order_relaxed);
 	return smmap__os.advise(file->base, length, advice);
+}
+
+bool smmap__file_expect(smmap__file *file, bool sequential)
+{
+	if (!smmap__file_is_stable(file) || file->base == NULL ||
+	    atomic_load_explicit(&file->advice, memory_order_relaxed) != SMMAP_ADVICE_NORMAL ||
+	    atomic_load_explicit(&file->is_sequential, memory_order_relaxed) == sequential ||
+	    atomic_exchange_explicit(&file->is_sequential, sequential, memory_order_relaxed) == sequential)
+		return false;
+	size_t length = (size_t)atomic_load_explicit(&file->map_length, memory_order_relaxed);
+	return smmap__os.advise(file->base, length, sequential ? SMMAP_ADVICE_SEQUENTIAL : SMMAP_ADVICE_NORMAL) ==
+	       0;
+}
+
+/* Whether most of the block of pages around `offset` is in the page cache. */
+bool smmap__file_is_warm(const smmap__file *file, uint64_t offset)
+{
+	enum { PAGES = 512 };
+	unsigned char resident[PAGES];
+	if (!smmap__file_is_stable(file) || file->base == NULL)
+		return true; /* there is no mapping to ask through */
+	size_t page = smmap__os_facts_now.page_size;
+	uint64_t block = PAGES * (uint64_t)page;
+	uint64_t begin = smmap__align_down(offset, block);
+	uint64_t end = smmap__min(begin + block, smmap__align_up(smmap__file_size(file), page));
+	size_t count = (size_t)((end - begin) / page);
+	size_t found = 0;
+	if (smmap__os.residency(file->base + (size_t)begin, (size_t)(end - begin), resident) != 0)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		found += resident[i];
+	return found >= count - count / 8;
 }
 
 int smmap__file_will_need(smmap__file *file, uint64_t offset, uint64_t size)

@@ -48,7 +48,8 @@ typedef struct smmap__file {
 	_Atomic uint64_t mapped;          /* regions that are not EMPTY */
 	_Atomic uint64_t descriptor;      /* high half: descriptor + 1; low half: how many use it */
 	_Atomic uint64_t short_length[2]; /* length of the region, and of the span, that has SMMAP__SHORT */
-	_Atomic int advice;               /* enum smmap_advice */
+	_Atomic int advice;               /* enum smmap_advice, as the caller gave it */
+	_Atomic bool is_sequential;       /* what we found out by ourselves */
 	_Atomic bool descriptor_recent;
 	_Atomic bool stale; /* a later generation exists */
 	unsigned descriptor_place;
@@ -156,6 +157,16 @@ int smmap__file_error(smmap__file *file);
 
 /* Sets the advice for the whole file. */
 int smmap__file_advise(smmap__file *file, int advice);
+/*
+ * Tells the system how the file is read, as the library found out by itself, where the caller has not advised. Returns true
+ * when that is news.
+ */
+bool smmap__file_expect(smmap__file *file, bool sequential);
+/*
+ * Whether the file is in the page cache around `offset`, as far as that can be told; a page fault on what is not there reads
+ * much more than was asked for.
+ */
+bool smmap__file_is_warm(const smmap__file *file, uint64_t offset);
 /* Asks for a range of it to be read ahead; the range is cut to what is mapped. */
 int smmap__file_will_need(smmap__file *file, uint64_t offset, uint64_t size);
 
