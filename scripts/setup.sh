@@ -53,6 +53,11 @@ need_demo() {
 need_check() {
 	need_demo
 	need_python
+	# What the Python package is compared with, and what it is used by.
+	for package in smmap gitdb git; do
+		need python3-$package [ -d /usr/lib/python3/dist-packages/$package ]
+	done
+	need git command_exists git
 	need g++ command_exists g++
 	need libcmocka-dev header_exists cmocka.h
 	# The 32-bit tests run where the processor does.

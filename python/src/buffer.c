@@ -17,25 +17,46 @@
 #include <string.h>
 
 typedef struct buffer_object {
-	PyObject_HEAD
-	cursor_object *cursor; /* NULL: none yet */
-	uint64_t begin;        /* offset of index 0 in the file */
-	uint64_t size;         /* 0: no access under way */
-	uint64_t epoch;        /* of the cursor when access began */
+	PyObject_HEAD cursor_object *cursor; /* NULL: none yet */
+	uint64_t begin;                      /* offset of index 0 in the file */
+	uint64_t size;                       /* 0: no access under way */
+	uint64_t epoch;                      /* of the cursor when access began */
 	PyObject *weakrefs;
 } buffer_object;
 
 /* ---- the cursor at work for us ---- */
 
+/* The cursor, locked, with a reference; NULL when there is none. */
+static cursor_object *lock_cursor(buffer_object *self)
+{
+	for (;;) {
+		cursor_object *cursor;
+		Py_BEGIN_CRITICAL_SECTION(self);
+		cursor = self->cursor;
+		Py_XINCREF(cursor);
+		Py_END_CRITICAL_SECTION();
+		if (cursor == NULL)
+			return NULL;
+		lock_take(&cursor->lock);
+		/* Another thread may have begun access by another cursor while this one waited. */
+		if (cursor == self->cursor)
+			return cursor;
+		lock_give(&cursor->lock);
+		Py_DECREF(cursor);
+	}
+}
+
 static cursor_object *take_cursor(buffer_object *self)
 {
-	cursor_object *cursor = self->cursor;
+	cursor_object *cursor = lock_cursor(self);
 	if (cursor == NULL || self->size == 0) {
-		raise_invalid(Py_TYPE(self), "no access is under way: begin_access() was not called, or end_access() was");
+		if (cursor != NULL)
+			lock_give(&cursor->lock);
+		Py_XDECREF(cursor);
+		raise_invalid(Py_TYPE(self),
+		              "no access is under way: begin_access() was not called, or end_access() was");
 		return NULL;
 	}
-	Py_INCREF(cursor);
-	lock_take(&cursor->lock);
 	if (cursor->epoch != self->epoch) {
 		lock_give(&cursor->lock);
 		raise_code(Py_TYPE(self), SMMAP_ESTALE, cursor_filename(cursor));
@@ -97,7 +118,8 @@ static inline PyObject *get(buffer_object *self, int64_t index)
 	cursor_object *cursor = self->cursor;
 	if (index < 0)
 		index += (int64_t)self->size;
-	if (index >= 0 && (uint64_t)index < self->size && lock_is_free(&cursor->lock) && cursor->epoch == self->epoch) {
+	if (index >= 0 && (uint64_t)index < self->size && lock_is_free(&cursor->lock) &&
+	    cursor->epoch == self->epoch) {
 		smmap_cursor *core = &cursor->core.cursor;
 		uint64_t delta = self->begin + (uint64_t)index - core->offset;
 		if (delta < core->size) {
@@ -249,7 +271,8 @@ static int64_t find_object(buffer_object *self, PyObject *needle, Py_ssize_t sta
 		byte = (char)value;
 	} else {
 		if (!PyObject_CheckBuffer(needle)) {
-			PyErr_Format(PyExc_TypeError, "sub must be bytes-like or an integer, not %.100s", Py_TYPE(needle)->tp_name);
+			PyErr_Format(PyExc_TypeError, "sub must be bytes-like or an integer, not %.100s",
+			             Py_TYPE(needle)->tp_name);
 			return -2;
 		}
 		if (PyObject_GetBuffer(needle, &buffer, PyBUF_SIMPLE) < 0)
@@ -361,13 +384,11 @@ static int buffer_getbuffer(buffer_object *self, Py_buffer *buffer, int flags)
 
 static void end_access(buffer_object *self)
 {
-	cursor_object *cursor = self->cursor;
+	cursor_object *cursor = lock_cursor(self);
 	self->size = 0;
 	self->begin = 0;
 	if (cursor == NULL)
 		return;
-	Py_INCREF(cursor);
-	lock_take(&cursor->lock);
 	if (cursor->core.cursor.file != NULL)
 		smmap_buffer_end_access(&cursor->core);
 	lock_give(&cursor->lock);
@@ -379,12 +400,15 @@ static void end_access(buffer_object *self)
 static int begin_access(buffer_object *self, uint64_t offset, uint64_t size, int flags)
 {
 	lock_detached detached;
-	cursor_object *cursor = self->cursor;
-	if (cursor == NULL || cursor->target == NULL)
-		return 0;
-	Py_INCREF(cursor);
 	int code = -1;
-	lock_take(&cursor->lock);
+	cursor_object *cursor = lock_cursor(self);
+	if (cursor == NULL)
+		return 0;
+	if (cursor->target == NULL) {
+		lock_give(&cursor->lock);
+		Py_DECREF(cursor);
+		return 0;
+	}
 	bool bound = cursor_bind(cursor, flags) == 0;
 	if (bound) {
 		lock_detach(&cursor->lock, &detached);
@@ -416,7 +440,8 @@ static int take_arguments(buffer_object *self, PyObject **values)
 		return -1;
 	PyObject *cursor = values[0] != Py_None ? values[0] : NULL;
 	if (cursor != NULL && !PyObject_TypeCheck(cursor, state->cursor_type)) {
-		PyErr_Format(PyExc_TypeError, "cursor must be a WindowCursor or None, not %.100s", Py_TYPE(cursor)->tp_name);
+		PyErr_Format(PyExc_TypeError, "cursor must be a WindowCursor or None, not %.100s",
+		             Py_TYPE(cursor)->tp_name);
 		return -1;
 	}
 	if (values[1] != NULL && as_offset(values[1], "offset", &offset) < 0)
@@ -428,14 +453,20 @@ static int take_arguments(buffer_object *self, PyObject **values)
 	if (cursor != NULL && cursor != (PyObject *)self->cursor) {
 		end_access(self);
 		Py_INCREF(cursor);
-		Py_XSETREF(self->cursor, (cursor_object *)cursor);
+		cursor_object *old;
+		Py_BEGIN_CRITICAL_SECTION(self);
+		old = self->cursor;
+		self->cursor = (cursor_object *)cursor;
+		Py_END_CRITICAL_SECTION();
+		Py_XDECREF(old);
 	}
 	return begin_access(self, offset, size, flags);
 }
 
 static const char *const access_names[] = {"cursor", "offset", "size", "flags"};
 
-static PyObject *buffer_begin_access(buffer_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *buffer_begin_access(buffer_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
 	PyObject *values[4];
 	if (sort_arguments("begin_access", access_names, 4, args, nargs, kwnames, values) < 0)
@@ -454,21 +485,24 @@ static PyObject *buffer_end_access(buffer_object *self, PyObject *unused)
 static PyObject *buffer_cursor(buffer_object *self, PyObject *unused)
 {
 	(void)unused;
-	PyObject *cursor = self->cursor != NULL ? (PyObject *)self->cursor : Py_None;
+	PyObject *cursor;
+	Py_BEGIN_CRITICAL_SECTION(self);
+	cursor = self->cursor != NULL ? (PyObject *)self->cursor : Py_None;
 	Py_INCREF(cursor);
+	Py_END_CRITICAL_SECTION();
 	return cursor;
 }
 
 /* ---- chunks ---- */
 
 typedef struct chunks_object {
-	PyObject_HEAD
-	buffer_object *buffer;
+	PyObject_HEAD buffer_object *buffer;
 	uint64_t next;
 	uint64_t step;
 } chunks_object;
 
-static PyObject *buffer_chunks(buffer_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *buffer_chunks(buffer_object *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
 {
 	static const char *const names[] = {"size"};
 	PyObject *values[1];
@@ -534,8 +568,8 @@ static PyType_Slot chunks_slots[] = {
 	{0, NULL},
 };
 
-PyType_Spec chunks_spec = {"smmap._smmap.Chunks", sizeof(chunks_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-                           chunks_slots};
+PyType_Spec chunks_spec = {"smmap._smmap.Chunks", sizeof(chunks_object), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, chunks_slots};
 
 /* ---- life ---- */
 
@@ -543,12 +577,13 @@ static int buffer_init(buffer_object *self, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = {"cursor", "offset", "size", "flags", NULL};
 	PyObject *values[4] = {NULL, NULL, NULL, NULL};
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:SlidingWindowMapBuffer", names, &values[0], &values[1],
-	                                 &values[2], &values[3]))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:SlidingWindowMapBuffer", names, &values[0],
+	                                 &values[1], &values[2], &values[3]))
 		return -1;
 	int result = take_arguments(self, values);
 	if (result == 0 && values[0] != NULL && values[0] != Py_None) {
-		PyErr_SetString(PyExc_ValueError, "nothing to access: the cursor has no file, or the offset is at or past its end");
+		PyErr_SetString(PyExc_ValueError,
+		                "nothing to access: the cursor has no file, or the offset is at or past its end");
 		result = -1;
 	}
 	return result < 0 ? -1 : 0;
@@ -601,21 +636,24 @@ static PyObject *buffer_exit(buffer_object *self, PyObject *args)
 
 static PyMethodDef buffer_methods[] = {
 	{"begin_access", FAST(buffer_begin_access), METH_FASTCALL | METH_KEYWORDS,
-	 "begin_access($self, cursor=None, offset=0, size=sys.maxsize, flags=0)\n--\n\n"
-	 "Begin access to min(size, file_size - offset) bytes from offset on, of the cursor's file, or of the one that the\n"
-	 "buffer has when None. Returns whether the buffer can be used."},
+     "begin_access($self, cursor=None, offset=0, size=sys.maxsize, flags=0)\n--\n\n"
+     "Begin access to min(size, file_size - offset) bytes from offset on, of the cursor's file, or of the "
+     "one that the\n"
+     "buffer has when None. Returns whether the buffer can be used."},
 	{"end_access", (PyCFunction)buffer_end_access, METH_NOARGS,
-	 "end_access($self, /)\n--\n\nLet go of the window. begin_access() makes the buffer usable again."},
+     "end_access($self, /)\n--\n\nLet go of the window. begin_access() makes the buffer usable again."},
 	{"cursor", (PyCFunction)buffer_cursor, METH_NOARGS, "cursor($self, /)\n--\n\nThe cursor, or None."},
 	{"view", FAST(buffer_view), METH_FASTCALL | METH_KEYWORDS,
-	 "view($self, start=0, stop=sys.maxsize)\n--\n\n"
-	 "A memoryview of buffer[start:stop], without a copy. Up to one window it is inside the budget; a longer one is\n"
-	 "counted apart (exported_bytes in the manager's stats())."},
+     "view($self, start=0, stop=sys.maxsize)\n--\n\n"
+     "A memoryview of buffer[start:stop], without a copy. Up to one window it is inside the budget; a longer "
+     "one is\n"
+     "counted apart (exported_bytes in the manager's stats())."},
 	{"find", FAST(buffer_find), METH_FASTCALL | METH_KEYWORDS,
-	 "find($self, sub, start=0, end=sys.maxsize)\n--\n\n"
-	 "The lowest index in [start, end) where the bytes, or the byte, are found; -1 when they are not."},
+     "find($self, sub, start=0, end=sys.maxsize)\n--\n\n"
+     "The lowest index in [start, end) where the bytes, or the byte, are found; -1 when they are not."},
 	{"chunks", FAST(buffer_chunks), METH_FASTCALL | METH_KEYWORDS,
-	 "chunks($self, size=0)\n--\n\nIterate over the buffer in memoryviews of size bytes, at most one window each."},
+     "chunks($self, size=0)\n--\n\nIterate over the buffer in memoryviews of size bytes, at most one window "
+     "each."},
 	{"__enter__", buffer_enter, METH_NOARGS, NULL},
 	{"__exit__", (PyCFunction)buffer_exit, METH_VARARGS, NULL},
 	{NULL, NULL, 0, NULL},
@@ -628,7 +666,7 @@ static PyMemberDef buffer_members[] = {
 
 static PyType_Slot buffer_slots[] = {
 	{Py_tp_doc, "SlidingWindowMapBuffer(cursor=None, offset=0, size=sys.maxsize, flags=0)\n--\n\n"
-                    "A range of a file that looks like bytes; the window slides by itself."},
+                "A range of a file that looks like bytes; the window slides by itself."},
 	{Py_tp_new, PyType_GenericNew},
 	{Py_tp_init, buffer_init},
 	{Py_tp_traverse, buffer_traverse},

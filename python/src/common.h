@@ -57,8 +57,7 @@ typedef struct module_state {
 extern struct PyModuleDef smmap_module;
 
 typedef struct manager_object {
-	PyObject_HEAD
-	smmap_manager *core; /* NULL before __init__ */
+	PyObject_HEAD smmap_manager *core; /* NULL before __init__ */
 	PyObject *module;
 	module_state *state; /* the module's */
 	PyObject *maps;      /* dict: a region's key -> weak reference to its mmap.mmap */
@@ -68,20 +67,19 @@ typedef struct manager_object {
 } manager_object;
 
 typedef struct view_object {
-	PyObject_HEAD
-	smmap_view core;
+	PyObject_HEAD smmap_view core;
 	manager_object *manager;
 	bool is_map; /* the pin of an mmap.mmap: has no buffer of its own */
 } view_object;
 
 typedef struct cursor_object {
-	PyObject_HEAD
-	smmap_buffer core;       /* its cursor is ours; begin and size are lent to the buffer that is at work */
+	PyObject_HEAD smmap_buffer
+		core;                /* its cursor is ours; begin and size are lent to the buffer that is at work */
 	manager_object *manager; /* NULL: made without one */
 	PyObject *target;        /* path or descriptor as given; NULL: not associated */
 	PyObject *path;          /* the target as bytes, or NULL for a descriptor */
 	int fd;
-	uint64_t epoch;          /* one more each time it is bound or let go */
+	uint64_t epoch; /* one more each time it is bound or let go */
 	/* The range that is pinned, when one region holds it all; else size 0. */
 	uint64_t pinned_begin;
 	uint64_t pinned_size;
@@ -111,6 +109,10 @@ bool names_file(PyObject *object, const char *name);
 int sort_arguments(const char *function, const char *const *names, Py_ssize_t count, PyObject *const *args,
                    Py_ssize_t nargs, PyObject *kwnames, PyObject **values);
 
+/* The one argument that `function` takes, by position or by `name`; borrowed. */
+PyObject *only_argument(const char *function, const char *name, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames);
+
 /* Raises what a code of the library means; returns NULL. `filename` may be NULL. */
 PyObject *raise_code(PyTypeObject *type, int code, PyObject *filename);
 PyObject *raise_invalid(PyTypeObject *type, const char *message);
@@ -122,8 +124,8 @@ view_object *view_new(manager_object *manager);
 /* A memoryview of it; takes the reference over. */
 PyObject *view_to_memoryview(view_object *view);
 /* The mmap.mmap over [begin, begin + size) of a cursor's file: the one there is, or a new one. */
-PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin, uint64_t size,
-                     PyObject *filename, view_object **pin);
+PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin,
+                     uint64_t size, PyObject *filename, view_object **pin);
 
 /* ---- cursor.c ---- */
 
@@ -145,7 +147,8 @@ PyObject *region_of_cursor(cursor_object *cursor);
 
 PyObject *window_new(PyTypeObject *type, uint64_t offset, uint64_t size);
 
-extern PyType_Spec manager_spec, sliding_spec, cursor_spec, buffer_spec, chunks_spec, region_spec, view_spec, window_spec;
+extern PyType_Spec manager_spec, sliding_spec, cursor_spec, buffer_spec, chunks_spec, region_spec, view_spec,
+	window_spec;
 
 /* ---- small integers ---- */
 

@@ -98,6 +98,19 @@ int sort_arguments(const char *function, const char *const *names, Py_ssize_t co
 	return 0;
 }
 
+PyObject *only_argument(const char *function, const char *name, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames)
+{
+	PyObject *value;
+	if (nargs == 1 && kwnames == NULL)
+		return args[0];
+	if (sort_arguments(function, &name, 1, args, nargs, kwnames, &value) < 0)
+		return NULL;
+	if (value == NULL)
+		PyErr_Format(PyExc_TypeError, "%s() needs the argument %s", function, name);
+	return value;
+}
+
 /* ---- errors ---- */
 
 static int errno_of(int code)

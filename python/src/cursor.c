@@ -165,10 +165,12 @@ static int cursor_init(cursor_object *self, PyObject *args, PyObject *kwargs)
 	static char *names[] = {"manager", "regions", NULL};
 	PyObject *manager = Py_None, *regions = Py_None;
 	const module_state *state = state_of(Py_TYPE(self));
-	if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:WindowCursor", names, &manager, &regions))
+	if (state == NULL ||
+	    !PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:WindowCursor", names, &manager, &regions))
 		return -1;
 	if (manager != Py_None && !PyObject_TypeCheck(manager, state->manager_type)) {
-		PyErr_Format(PyExc_TypeError, "manager must be a window map manager, not %.100s", Py_TYPE(manager)->tp_name);
+		PyErr_Format(PyExc_TypeError, "manager must be a window map manager, not %.100s",
+		             Py_TYPE(manager)->tp_name);
 		return -1;
 	}
 	if (manager == Py_None && regions != Py_None) {
@@ -289,13 +291,18 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	return 0;
 }
 
-static PyObject *cursor_assign(cursor_object *self, PyObject *other)
+static PyObject *cursor_assign(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
 {
+	PyObject *other = only_argument("assign", "rhs", args, nargs, kwnames);
+	if (other == NULL)
+		return NULL;
 	const module_state *state = state_of(Py_TYPE(self));
 	if (state == NULL)
 		return NULL;
 	if (!PyObject_TypeCheck(other, state->cursor_type))
-		return PyErr_Format(PyExc_TypeError, "rhs must be a WindowCursor, not %.100s", Py_TYPE(other)->tp_name);
+		return PyErr_Format(PyExc_TypeError, "rhs must be a WindowCursor, not %.100s",
+		                    Py_TYPE(other)->tp_name);
 	if (copy_from(self, (cursor_object *)other) < 0)
 		return NULL;
 	Py_RETURN_NONE;
@@ -352,7 +359,8 @@ static PyObject *use_region(cursor_object *self, uint64_t offset, uint64_t size,
 	return use_region_slow(self, offset, size, flags);
 }
 
-static PyObject *cursor_use_region(cursor_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *cursor_use_region(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
 {
 	static const char *const names[] = {"offset", "size", "flags"};
 	PyObject *values[3];
@@ -425,34 +433,36 @@ static PyObject *cursor_map(cursor_object *self, PyObject *unused)
 	(void)unused;
 	if (!is_valid(self))
 		return NULL;
-	if (self->map == NULL || self->map_pin->core.file == NULL) {
-		lock_take(&self->lock);
-		int code = smmap_cursor_region(core_of(self), &region);
-		uint64_t begin = smmap_region_ofs_begin(&region);
-		uint64_t size = smmap_region_size(&region);
-		smmap_region_close(&region);
-		lock_give(&self->lock);
-		if (code != 0)
-			return raise_code(Py_TYPE(self), code, self->target);
-		view_object *pin = NULL;
-		PyObject *map =
-			map_obtain(self->manager, core_of(self), &self->lock, begin, size, self->target, &pin);
-		if (map == NULL)
-			return NULL;
-		PyObject *old_map = self->map;
-		view_object *old_pin = self->map_pin;
-		self->map = map;
-		self->map_pin = pin;
-		self->map_begin = begin;
-		Py_XDECREF(old_map);
-		Py_XDECREF(old_pin);
-		/* Another thread may have moved the cursor meanwhile. */
-		Py_INCREF(map);
-		cursor_moved(self);
+	lock_take(&self->lock);
+	bool have = self->map != NULL && self->map_pin->core.file != NULL;
+	PyObject *map = have ? self->map : NULL;
+	Py_XINCREF(map);
+	int code = have ? 0 : smmap_cursor_region(core_of(self), &region);
+	lock_give(&self->lock);
+	if (have)
 		return map;
-	}
-	Py_INCREF(self->map);
-	return self->map;
+	if (code != 0)
+		return raise_code(Py_TYPE(self), code, self->target);
+	uint64_t begin = smmap_region_ofs_begin(&region);
+	uint64_t size = smmap_region_size(&region);
+	smmap_region_close(&region);
+	view_object *pin = NULL;
+	map = map_obtain(self->manager, core_of(self), &self->lock, begin, size, self->target, &pin);
+	if (map == NULL)
+		return NULL;
+	Py_INCREF(map);
+	lock_take(&self->lock);
+	PyObject *old_map = self->map;
+	view_object *old_pin = self->map_pin;
+	self->map = map;
+	self->map_pin = pin;
+	self->map_begin = begin;
+	lock_give(&self->lock);
+	Py_XDECREF(old_map);
+	Py_XDECREF(old_pin);
+	/* Another thread may have moved the cursor meanwhile. */
+	cursor_moved(self);
+	return map;
 }
 
 /* Copies to memory of the caller's; the GIL is let go for long copies. Returns the count or -1. */
@@ -504,7 +514,8 @@ static PyObject *cursor_read(cursor_object *self, PyObject *const *args, Py_ssiz
 	return bytes;
 }
 
-static PyObject *cursor_readinto(cursor_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *cursor_readinto(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                 PyObject *kwnames)
 {
 	static const char *const names[] = {"offset", "buffer"};
 	PyObject *values[2];
@@ -566,8 +577,12 @@ static PyObject *cursor_region(cursor_object *self, PyObject *unused)
 	return region_of_cursor(self);
 }
 
-static PyObject *cursor_includes_ofs(cursor_object *self, PyObject *object)
+static PyObject *cursor_includes_ofs(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
+	PyObject *object = only_argument("includes_ofs", "ofs", args, nargs, kwnames);
+	if (object == NULL)
+		return NULL;
 	uint64_t offset;
 	if (!is_valid(self))
 		return NULL;
@@ -684,7 +699,8 @@ static PyObject *cursor_error(cursor_object *self, PyObject *unused)
 	return value;
 }
 
-static PyObject *cursor_advise(cursor_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *cursor_advise(cursor_object *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
 {
 	static const char *const names[] = {"advice", "offset", "size"};
 	static const struct {
@@ -704,7 +720,8 @@ static PyObject *cursor_advise(cursor_object *self, PyObject *const *args, Py_ss
 	while (i < 4 && PyUnicode_CompareWithASCIIString(values[0], known[i].name) != 0)
 		i++;
 	if (i == 4)
-		return PyErr_Format(PyExc_ValueError, "advice must be 'normal', 'sequential', 'random' or 'willneed'");
+		return PyErr_Format(PyExc_ValueError,
+		                    "advice must be 'normal', 'sequential', 'random' or 'willneed'");
 	if (values[1] != NULL && as_offset(values[1], "offset", &offset) < 0)
 		return NULL;
 	if (values[2] != NULL && as_offset(values[2], "size", &size) < 0)
@@ -741,12 +758,13 @@ static PyObject *cursor_status(cursor_object *self, PyObject *unused)
 	if (code != 0)
 		return raise_code(Py_TYPE(self), code, self->target);
 	return Py_BuildValue("{sKsKsKsLsLsKsKsKsssssisO}", "size", (unsigned long long)status.size, "device",
-	                     (unsigned long long)status.device, "inode", (unsigned long long)status.inode, "mtime_ns",
-	                     (long long)status.mtime_ns, "ctime_ns", (long long)status.ctime_ns, "window_size",
-	                     (unsigned long long)status.window_size, "regions", (unsigned long long)status.regions,
-	                     "generation", (unsigned long long)status.generation, "placement",
-	                     placements[status.placement], "backing", backings[status.backing], "open_flags",
-	                     status.open_flags, "stale", status.stale ? Py_True : Py_False);
+	                     (unsigned long long)status.device, "inode", (unsigned long long)status.inode,
+	                     "mtime_ns", (long long)status.mtime_ns, "ctime_ns", (long long)status.ctime_ns,
+	                     "window_size", (unsigned long long)status.window_size, "regions",
+	                     (unsigned long long)status.regions, "generation",
+	                     (unsigned long long)status.generation, "placement", placements[status.placement],
+	                     "backing", backings[status.backing], "open_flags", status.open_flags, "stale",
+	                     status.stale ? Py_True : Py_False);
 }
 
 /* ---- type ---- */
@@ -755,63 +773,76 @@ static PyObject *cursor_status(cursor_object *self, PyObject *unused)
 
 static PyMethodDef cursor_methods[] = {
 	{"use_region", FAST(cursor_use_region), METH_FASTCALL | METH_KEYWORDS,
-	 "use_region($self, offset=0, size=0, flags=0)\n--\n\n"
-	 "Pin min(size or window, window, file_size - offset) bytes from offset on. Returns the cursor itself, which is not\n"
-	 "valid when offset is at or past the end of the file. flags are further flags for os.open, used when this call opens\n"
-	 "the file."},
+     "use_region($self, offset=0, size=0, flags=0)\n--\n\n"
+     "Pin min(size or window, window, file_size - offset) bytes from offset on. Returns the cursor itself, "
+     "which is not\n"
+     "valid when offset is at or past the end of the file. flags are further flags for os.open, used when "
+     "this call opens\n"
+     "the file."},
 	{"unuse_region", (PyCFunction)cursor_unuse_region, METH_NOARGS,
-	 "unuse_region($self, /)\n--\n\nLet go of the region. The cursor is not valid afterwards."},
+     "unuse_region($self, /)\n--\n\nLet go of the region. The cursor is not valid afterwards."},
 	{"buffer", (PyCFunction)cursor_buffer, METH_NOARGS,
-	 "buffer($self, /)\n--\n\nA memoryview of the cursor's bytes. It stays readable, and keeps its region mapped, until it "
-	 "is released."},
+     "buffer($self, /)\n--\n\nA memoryview of the cursor's bytes. It stays readable, and keeps its region "
+     "mapped, until it "
+     "is released."},
 	{"map", (PyCFunction)cursor_map, METH_NOARGS,
-	 "map($self, /)\n--\n\nAn mmap.mmap of the region that the cursor's first byte lies in; the whole file for a "
-	 "static manager."},
-	{"is_valid", (PyCFunction)cursor_is_valid, METH_NOARGS, "is_valid($self, /)\n--\n\nWhether a region is in use."},
+     "map($self, /)\n--\n\nAn mmap.mmap of the region that the cursor's first byte lies in; the whole file "
+     "for a "
+     "static manager."},
+	{"is_valid", (PyCFunction)cursor_is_valid, METH_NOARGS,
+     "is_valid($self, /)\n--\n\nWhether a region is in use."},
 	{"is_associated", (PyCFunction)cursor_is_associated, METH_NOARGS,
-	 "is_associated($self, /)\n--\n\nWhether the cursor has a file."},
+     "is_associated($self, /)\n--\n\nWhether the cursor has a file."},
 	{"ofs_begin", (PyCFunction)cursor_ofs_begin, METH_NOARGS,
-	 "ofs_begin($self, /)\n--\n\nOffset of the first byte in the file."},
+     "ofs_begin($self, /)\n--\n\nOffset of the first byte in the file."},
 	{"ofs_end", (PyCFunction)cursor_ofs_end, METH_NOARGS,
-	 "ofs_end($self, /)\n--\n\nOffset after the last byte in the file."},
-	{"size", (PyCFunction)cursor_size, METH_NOARGS, "size($self, /)\n--\n\nNumber of bytes; 0 when not valid."},
+     "ofs_end($self, /)\n--\n\nOffset after the last byte in the file."},
+	{"size", (PyCFunction)cursor_size, METH_NOARGS,
+     "size($self, /)\n--\n\nNumber of bytes; 0 when not valid."},
 	{"region", (PyCFunction)cursor_region, METH_NOARGS,
-	 "region($self, /)\n--\n\nThe MapRegion of the first byte, or None when not valid."},
-	{"includes_ofs", (PyCFunction)cursor_includes_ofs, METH_O,
-	 "includes_ofs($self, ofs, /)\n--\n\nWhether the byte at this offset of the file is within the cursor."},
-	{"file_size", (PyCFunction)cursor_file_size, METH_NOARGS, "file_size($self, /)\n--\n\nSize of the file in bytes."},
+     "region($self, /)\n--\n\nThe MapRegion of the first byte, or None when not valid."},
+	{"includes_ofs", FAST(cursor_includes_ofs), METH_FASTCALL | METH_KEYWORDS,
+     "includes_ofs($self, ofs)\n--\n\nWhether the byte at this offset of the file is within the cursor."},
+	{"file_size", (PyCFunction)cursor_file_size, METH_NOARGS,
+     "file_size($self, /)\n--\n\nSize of the file in bytes."},
 	{"path_or_fd", (PyCFunction)cursor_path_or_fd, METH_NOARGS,
-	 "path_or_fd($self, /)\n--\n\nThe very object that the cursor was made from."},
+     "path_or_fd($self, /)\n--\n\nThe very object that the cursor was made from."},
 	{"path", (PyCFunction)cursor_path, METH_NOARGS,
-	 "path($self, /)\n--\n\nThe path; ValueError when made from a descriptor."},
+     "path($self, /)\n--\n\nThe path; ValueError when made from a descriptor."},
 	{"fd", (PyCFunction)cursor_fd, METH_NOARGS,
-	 "fd($self, /)\n--\n\nThe descriptor; ValueError when made from a path."},
-	{"assign", (PyCFunction)cursor_assign, METH_O,
-	 "assign($self, rhs, /)\n--\n\nBecome a copy of another cursor, with a pin of its own."},
-	{"__copy__", (PyCFunction)cursor_copy, METH_NOARGS, "__copy__($self, /)\n--\n\nA copy with a pin of its own."},
+     "fd($self, /)\n--\n\nThe descriptor; ValueError when made from a path."},
+	{"assign", FAST(cursor_assign), METH_FASTCALL | METH_KEYWORDS,
+     "assign($self, rhs)\n--\n\nBecome a copy of another cursor, with a pin of its own."},
+	{"__copy__", (PyCFunction)cursor_copy, METH_NOARGS,
+     "__copy__($self, /)\n--\n\nA copy with a pin of its own."},
 	{"_destroy", (PyCFunction)cursor_destroy, METH_NOARGS,
-	 "_destroy($self, /)\n--\n\nLet go of region and file. The next use opens the file again."},
+     "_destroy($self, /)\n--\n\nLet go of region and file. The next use opens the file again."},
 	{"__enter__", cursor_enter, METH_NOARGS, NULL},
 	{"__exit__", (PyCFunction)cursor_exit, METH_VARARGS, NULL},
 	{"read", FAST(cursor_read), METH_FASTCALL | METH_KEYWORDS,
-	 "read($self, offset, size)\n--\n\nA copy of up to size bytes from offset on, across windows, without moving the "
-	 "cursor.\nShorter only at the end of the file."},
+     "read($self, offset, size)\n--\n\nA copy of up to size bytes from offset on, across windows, without "
+     "moving the "
+     "cursor.\nShorter only at the end of the file."},
 	{"readinto", FAST(cursor_readinto), METH_FASTCALL | METH_KEYWORDS,
-	 "readinto($self, offset, buffer)\n--\n\nThe same into a writable buffer. Returns the number of bytes."},
+     "readinto($self, offset, buffer)\n--\n\nThe same into a writable buffer. Returns the number of bytes."},
 	{"verify", (PyCFunction)cursor_verify, METH_NOARGS,
-	 "verify($self, /)\n--\n\nCompare the file with what is known of it: 0, or bits of CHANGE_REPLACED, CHANGE_GREW,\n"
-	 "CHANGE_SHRANK, CHANGE_MODIFIED and CHANGE_FAULTED."},
+     "verify($self, /)\n--\n\nCompare the file with what is known of it: 0, or bits of CHANGE_REPLACED, "
+     "CHANGE_GREW,\n"
+     "CHANGE_SHRANK, CHANGE_MODIFIED and CHANGE_FAULTED."},
 	{"refresh", (PyCFunction)cursor_refresh, METH_NOARGS,
-	 "refresh($self, /)\n--\n\nTake the file up as it is now; clears the error of a faulted file. Returns the bits of "
-	 "verify()."},
+     "refresh($self, /)\n--\n\nTake the file up as it is now; clears the error of a faulted file. Returns "
+     "the bits of "
+     "verify()."},
 	{"error", (PyCFunction)cursor_error, METH_NOARGS,
-	 "error($self, /)\n--\n\nNone, or the OSError of the first page of the file that could not be read, its attribute\n"
-	 "offset telling where. It stays until refresh()."},
+     "error($self, /)\n--\n\nNone, or the OSError of the first page of the file that could not be read, its "
+     "attribute\n"
+     "offset telling where. It stays until refresh()."},
 	{"advise", FAST(cursor_advise), METH_FASTCALL | METH_KEYWORDS,
-	 "advise($self, advice, offset=0, size=0)\n--\n\n"
-	 "Tell how the file will be read: 'normal', 'sequential', 'random', or 'willneed' for a range."},
+     "advise($self, advice, offset=0, size=0)\n--\n\n"
+     "Tell how the file will be read: 'normal', 'sequential', 'random', or 'willneed' for a range."},
 	{"status", (PyCFunction)cursor_status, METH_NOARGS,
-	 "status($self, /)\n--\n\nA dict of what is known of the file: its identity, placement, backing, open_flags."},
+     "status($self, /)\n--\n\nA dict of what is known of the file: its identity, placement, backing, "
+     "open_flags."},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -822,7 +853,7 @@ static PyMemberDef cursor_members[] = {
 
 static PyType_Slot cursor_slots[] = {
 	{Py_tp_doc, "WindowCursor(manager=None, regions=None)\n--\n\n"
-                    "A place in one file, kept mapped. Made by a manager's make_cursor()."},
+                "A place in one file, kept mapped. Made by a manager's make_cursor()."},
 	{Py_tp_new, cursor_new},
 	{Py_tp_init, cursor_init},
 	{Py_tp_traverse, cursor_traverse},

@@ -14,6 +14,11 @@
 
 #include <Python.h>
 
+#ifndef Py_BEGIN_CRITICAL_SECTION /* before Python 3.13 */
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#endif
+
 #ifdef Py_GIL_DISABLED
 
 typedef PyMutex object_lock;
@@ -78,8 +83,7 @@ static inline int lock_is_free(const object_lock *l)
 static inline void lock_take(object_lock *l)
 {
 	while (l->busy) {
-		Py_BEGIN_ALLOW_THREADS
-		pthread_mutex_lock(&l->mutex);
+		Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&l->mutex);
 		pthread_mutex_unlock(&l->mutex);
 		Py_END_ALLOW_THREADS
 	}

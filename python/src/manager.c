@@ -120,21 +120,13 @@ static bool is_open(const manager_object *self)
 static PyObject *manager_make_cursor(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
                                      PyObject *kwnames)
 {
-	static const char *const names[] = {"path_or_fd"};
-	PyObject *values[1];
-	if (!is_open(self) || sort_arguments("make_cursor", names, 1, args, nargs, kwnames, values) < 0)
-		return NULL;
-	if (values[0] == NULL) {
-		PyErr_SetString(PyExc_TypeError, "make_cursor() needs the argument path_or_fd");
-		return NULL;
-	}
-	if (!names_file(values[0], "path_or_fd"))
+	PyObject *target = only_argument("make_cursor", "path_or_fd", args, nargs, kwnames);
+	if (target == NULL || !is_open(self) || !names_file(target, "path_or_fd"))
 		return NULL;
 	PyObject *list_class = PyObject_GetAttr((PyObject *)self, self->state->str_region_list_cls);
 	PyObject *cursor_class =
 		list_class != NULL ? PyObject_GetAttr((PyObject *)self, self->state->str_window_cursor_cls) : NULL;
-	PyObject *regions =
-		cursor_class != NULL ? PyObject_CallFunctionObjArgs(list_class, values[0], NULL) : NULL;
+	PyObject *regions = cursor_class != NULL ? PyObject_CallFunctionObjArgs(list_class, target, NULL) : NULL;
 	PyObject *cursor =
 		regions != NULL ? PyObject_CallFunctionObjArgs(cursor_class, (PyObject *)self, regions, NULL) : NULL;
 	Py_XDECREF(list_class);
@@ -151,41 +143,45 @@ static PyObject *manager_collect(manager_object *self, PyObject *unused)
 	(void)unused;
 	if (!is_open(self))
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	count = smmap_manager_collect(self->core);
-	Py_END_ALLOW_THREADS
-	return PyLong_FromUnsignedLongLong(count);
+	Py_BEGIN_ALLOW_THREADS count = smmap_manager_collect(self->core);
+	Py_END_ALLOW_THREADS return PyLong_FromUnsignedLongLong(count);
 }
 
-static PyObject *manager_collect_lru_region(manager_object *self, PyObject *size)
+static PyObject *manager_collect_lru_region(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                            PyObject *kwnames)
 {
+	PyObject *size = only_argument("_collect_lru_region", "size", args, nargs, kwnames);
+	if (size == NULL)
+		return NULL;
 	uint64_t wanted, count;
 	if (!is_open(self) || as_offset(size, "size", &wanted) < 0)
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	count = wanted == 0 ? smmap_manager_collect(self->core) : smmap_manager_make_room(self->core, wanted);
-	Py_END_ALLOW_THREADS
-	return PyLong_FromUnsignedLongLong(count);
+	Py_BEGIN_ALLOW_THREADS count =
+		wanted == 0 ? smmap_manager_collect(self->core) : smmap_manager_make_room(self->core, wanted);
+	Py_END_ALLOW_THREADS return PyLong_FromUnsignedLongLong(count);
 }
 
-static PyObject *manager_force_removal(manager_object *self, PyObject *path)
+static PyObject *manager_force_removal(manager_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *kwnames)
 {
+	PyObject *path = only_argument("force_map_handle_removal_win", "base_path", args, nargs, kwnames);
+	if (path == NULL)
+		return NULL;
 	PyObject *bytes;
 	uint64_t pinned = 0;
 	int64_t count;
 	if (!is_open(self) || !PyUnicode_FSConverter(path, &bytes))
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	count = smmap_manager_release_path(self->core, PyBytes_AS_STRING(bytes), &pinned);
-	Py_END_ALLOW_THREADS
-	Py_DECREF(bytes);
+	Py_BEGIN_ALLOW_THREADS count = smmap_manager_release_path(self->core, PyBytes_AS_STRING(bytes), &pinned);
+	Py_END_ALLOW_THREADS Py_DECREF(bytes);
 	/* What is not there has nothing mapped under that name. */
 	if (count == SMMAP_ENOENT || count == SMMAP_ENOTDIR)
 		count = 0;
 	if (count < 0)
 		return raise_code(Py_TYPE(self), (int)count, path);
-	if (pinned != 0 && PyErr_WarnFormat(PyExc_ResourceWarning, 1, "%llu mapped regions of %R are in use and stay",
-	                                    (unsigned long long)pinned, path) < 0)
+	if (pinned != 0 &&
+	    PyErr_WarnFormat(PyExc_ResourceWarning, 1, "%llu mapped regions of %R are in use and stay",
+	                     (unsigned long long)pinned, path) < 0)
 		return NULL;
 	return PyLong_FromLongLong(count);
 }
@@ -212,10 +208,12 @@ static PyObject *manager_max_file_handles(manager_object *self, PyObject *unused
 }
 
 #define STATS(X)                                                                                             \
-	X(mapped_bytes) X(exported_bytes) X(handles) X(mappings) X(descriptors) X(files) X(table_bytes)          \
-	X(peak_mapped_bytes) X(peak_handles) X(peak_mappings) X(peak_descriptors) X(hits) X(misses) X(evictions) \
-	X(rescues) X(waits) X(maps) X(unmaps) X(opens) X(copied) X(preads) X(pread_bytes) X(prefetches)          \
-	X(over_budget) X(retries) X(fallback_private) X(fallback_detached) X(fallback_memory) X(faults) X(errors)
+	X(mapped_bytes)                                                                                          \
+	X(exported_bytes)                                                                                        \
+	X(handles) X(mappings) X(descriptors) X(files) X(table_bytes) X(peak_mapped_bytes) X(peak_handles)       \
+		X(peak_mappings) X(peak_descriptors) X(hits) X(misses) X(evictions) X(rescues) X(waits) X(maps)      \
+			X(unmaps) X(opens) X(copied) X(preads) X(pread_bytes) X(prefetches) X(over_budget) X(retries)    \
+				X(fallback_private) X(fallback_detached) X(fallback_memory) X(faults) X(errors)
 
 static PyObject *manager_stats(manager_object *self, PyObject *unused)
 {
@@ -247,32 +245,36 @@ static PyObject *manager_stats(manager_object *self, PyObject *unused)
 
 static PyMethodDef manager_methods[] = {
 	{"make_cursor", (PyCFunction)(void (*)(void))manager_make_cursor, METH_FASTCALL | METH_KEYWORDS,
-	 "make_cursor($self, path_or_fd)\n--\n\n"
-	 "A cursor of the file. It is opened at the cursor's first use: a missing path raises there, not here."},
+     "make_cursor($self, path_or_fd)\n--\n\n"
+     "A cursor of the file. It is opened at the cursor's first use: a missing path raises there, not here."},
 	{"collect", (PyCFunction)manager_collect, METH_NOARGS,
-	 "collect($self, /)\n--\n\nGive back every region that is not in use. Returns how many."},
-	{"_collect_lru_region", (PyCFunction)manager_collect_lru_region, METH_O,
-	 "_collect_lru_region($self, size, /)\n--\n\n"
-	 "Give back regions that are not in use, the least useful first, until size more bytes fit into the memory limit;\n"
-	 "0: all of them. Returns how many."},
-	{"force_map_handle_removal_win", (PyCFunction)manager_force_removal, METH_O,
-	 "force_map_handle_removal_win($self, base_path, /)\n--\n\n"
-	 "Give back every region of this file that is not in use, so that it can be replaced. Returns how many; warns\n"
-	 "(ResourceWarning) of those that are in use and stay."},
+     "collect($self, /)\n--\n\nGive back every region that is not in use. Returns how many."},
+	{"_collect_lru_region", (PyCFunction)(void (*)(void))manager_collect_lru_region,
+     METH_FASTCALL | METH_KEYWORDS,
+     "_collect_lru_region($self, size)\n--\n\n"
+     "Give back regions that are not in use, the least useful first, until size more bytes fit into the "
+     "memory limit;\n"
+     "0: all of them. Returns how many."},
+	{"force_map_handle_removal_win", (PyCFunction)(void (*)(void))manager_force_removal,
+     METH_FASTCALL | METH_KEYWORDS,
+     "force_map_handle_removal_win($self, base_path)\n--\n\n"
+     "Give back every region of this file that is not in use, so that it can be replaced. Returns how many; "
+     "warns\n"
+     "(ResourceWarning) of those that are in use and stay."},
 	{"num_file_handles", (PyCFunction)manager_num_file_handles, METH_NOARGS,
-	 "num_file_handles($self, /)\n--\n\nNumber of mapped regions; each counts as one handle."},
+     "num_file_handles($self, /)\n--\n\nNumber of mapped regions; each counts as one handle."},
 	{"num_open_files", (PyCFunction)manager_num_open_files, METH_NOARGS,
-	 "num_open_files($self, /)\n--\n\nNumber of files with at least one mapped region."},
+     "num_open_files($self, /)\n--\n\nNumber of files with at least one mapped region."},
 	{"window_size", (PyCFunction)manager_window_size, METH_NOARGS,
-	 "window_size($self, /)\n--\n\nSize of a window in bytes; 0: the whole file."},
+     "window_size($self, /)\n--\n\nSize of a window in bytes; 0: the whole file."},
 	{"mapped_memory_size", (PyCFunction)manager_mapped_memory_size, METH_NOARGS,
-	 "mapped_memory_size($self, /)\n--\n\nNumber of mapped bytes."},
+     "mapped_memory_size($self, /)\n--\n\nNumber of mapped bytes."},
 	{"max_file_handles", (PyCFunction)manager_max_file_handles, METH_NOARGS,
-	 "max_file_handles($self, /)\n--\n\nLimit of mapped regions."},
+     "max_file_handles($self, /)\n--\n\nLimit of mapped regions."},
 	{"max_mapped_memory_size", (PyCFunction)manager_max_mapped_memory_size, METH_NOARGS,
-	 "max_mapped_memory_size($self, /)\n--\n\nLimit of mapped bytes."},
+     "max_mapped_memory_size($self, /)\n--\n\nLimit of mapped bytes."},
 	{"stats", (PyCFunction)manager_stats, METH_NOARGS,
-	 "stats($self, /)\n--\n\nA dict of all counters since the manager was made, sizes in bytes."},
+     "stats($self, /)\n--\n\nA dict of all counters since the manager was made, sizes in bytes."},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -282,8 +284,9 @@ static PyMemberDef manager_members[] = {
 };
 
 static PyType_Slot manager_slots[] = {
-	{Py_tp_doc, "StaticWindowMapManager(window_size=0, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
-                    "One budget over many files, each mapped as a whole."},
+	{Py_tp_doc,
+     "StaticWindowMapManager(window_size=0, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
+     "One budget over many files, each mapped as a whole."},
 	{Py_tp_new, manager_new},
 	{Py_tp_init, manager_init},
 	{Py_tp_traverse, manager_traverse},
@@ -294,8 +297,9 @@ static PyType_Slot manager_slots[] = {
 };
 
 static PyType_Slot sliding_slots[] = {
-	{Py_tp_doc, "SlidingWindowMapManager(window_size=-1, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
-                    "One budget over many files, of which windows of a given size are mapped."},
+	{Py_tp_doc,
+     "SlidingWindowMapManager(window_size=-1, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
+     "One budget over many files, of which windows of a given size are mapped."},
 	{0, NULL},
 };
 

@@ -50,9 +50,9 @@ static PyObject *guard(PyObject *module, PyObject *unused)
 	(void)unused;
 	smmap_guard_status(&info);
 	return Py_BuildValue("{sOsOsKsKsKsK}", "enabled", info.enabled > 0 ? Py_True : Py_False, "on_top",
-	                     info.on_top ? Py_True : Py_False, "faults", (unsigned long long)info.faults, "passed",
-	                     (unsigned long long)info.passed, "rearms", (unsigned long long)info.rearms, "ranges",
-	                     (unsigned long long)info.ranges);
+	                     info.on_top ? Py_True : Py_False, "faults", (unsigned long long)info.faults,
+	                     "passed", (unsigned long long)info.passed, "rearms", (unsigned long long)info.rearms,
+	                     "ranges", (unsigned long long)info.ranges);
 }
 
 /* ---- the system ---- */
@@ -95,14 +95,16 @@ static PyObject *release(PyObject *module, PyObject *object)
 
 static PyMethodDef functions[] = {
 	{"align_to_mmap", (PyCFunction)(void (*)(void))align_to_mmap, METH_FASTCALL | METH_KEYWORDS,
-	 "align_to_mmap($module, num, round_up)\n--\n\n"
-	 "num rounded to a multiple of ALLOCATIONGRANULARITY, up or down."},
+     "align_to_mmap($module, num, round_up)\n--\n\n"
+     "num rounded to a multiple of ALLOCATIONGRANULARITY, up or down."},
 	{"is_64_bit", is_64_bit, METH_NOARGS, "is_64_bit($module, /)\n--\n\nWhether pointers have 64 bits."},
 	{"guard", guard, METH_NOARGS,
-	 "guard($module, /)\n--\n\n"
-	 "The state of the guard, which turns a page that cannot be read into zeros and an OSError instead of a dead\n"
-	 "interpreter. On by default; SMMAP_GUARD=0 in the environment turns it off. A dict: enabled, on_top (ours is the\n"
-	 "handler that SIGBUS reaches first), faults contained, signals passed on, rearms, ranges under guard."},
+     "guard($module, /)\n--\n\n"
+     "The state of the guard, which turns a page that cannot be read into zeros and an OSError instead of a "
+     "dead\n"
+     "interpreter. On by default; SMMAP_GUARD=0 in the environment turns it off. A dict: enabled, on_top "
+     "(ours is the\n"
+     "handler that SIGBUS reaches first), faults contained, signals passed on, rearms, ranges under guard."},
 	{"_release", release, METH_O, NULL},
 	{NULL, NULL, 0, NULL},
 };
@@ -172,9 +174,10 @@ static int execute(PyObject *module)
 }
 
 #define STATE_OBJECTS(X)                                                                                     \
-	X(manager_type) X(sliding_type) X(cursor_type) X(buffer_type) X(chunks_type) X(region_type) X(view_type) \
-	X(window_type) X(invalid_error) X(region_map_class) X(str_path_or_fd) X(str_window_cursor_cls)           \
-	X(str_region_list_cls) X(str_pin)
+	X(manager_type)                                                                                          \
+	X(sliding_type)                                                                                          \
+	X(cursor_type) X(buffer_type) X(chunks_type) X(region_type) X(view_type) X(window_type) X(invalid_error) \
+		X(region_map_class) X(str_path_or_fd) X(str_window_cursor_cls) X(str_region_list_cls) X(str_pin)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
@@ -211,15 +214,9 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 struct PyModuleDef smmap_module = {
-	PyModuleDef_HEAD_INIT,
-	.m_name = "_smmap",
-	.m_doc = "The C side of smmap.",
-	.m_size = sizeof(module_state),
-	.m_methods = functions,
-	.m_slots = module_slots,
-	.m_traverse = module_traverse,
-	.m_clear = module_clear,
-	.m_free = module_free,
+	PyModuleDef_HEAD_INIT,          .m_name = "_smmap",      .m_doc = "The C side of smmap.",
+	.m_size = sizeof(module_state), .m_methods = functions,  .m_slots = module_slots,
+	.m_traverse = module_traverse,  .m_clear = module_clear, .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__smmap(void);

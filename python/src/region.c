@@ -11,10 +11,9 @@
 #include <structmember.h>
 
 typedef struct region_object {
-	PyObject_HEAD
-	manager_object *manager; /* NULL: not initialised */
-	smmap_cursor cursor;     /* bound to the file, nothing pinned */
-	smmap_region core;       /* of a manager; closed for a region by itself */
+	PyObject_HEAD manager_object *manager; /* NULL: not initialised */
+	smmap_cursor cursor;                   /* bound to the file, nothing pinned */
+	smmap_region core;                     /* of a manager; closed for a region by itself */
 	bool alone;
 	uint64_t begin;
 	uint64_t size;
@@ -116,12 +115,14 @@ static int map_alone(region_object *self, uint64_t begin, uint64_t size)
 	view_object *pin = NULL;
 	uint64_t file_size = smmap_cursor_file_size(&self->cursor);
 	if (begin >= file_size || size == 0) {
-		PyErr_SetString(PyExc_ValueError, "ofs is at or past the end of the file, or size is 0: there is nothing to map");
+		PyErr_SetString(PyExc_ValueError,
+		                "ofs is at or past the end of the file, or size is 0: there is nothing to map");
 		return -1;
 	}
 	self->begin = begin;
 	self->size = size < file_size - begin ? size : file_size - begin;
-	self->map = map_obtain(self->manager, &self->cursor, &self->lock, self->begin, self->size, self->filename, &pin);
+	self->map =
+		map_obtain(self->manager, &self->cursor, &self->lock, self->begin, self->size, self->filename, &pin);
 	Py_XDECREF(pin);
 	self->clients = 1;
 	return self->map != NULL ? 0 : -1;
@@ -133,8 +134,8 @@ static int region_init(region_object *self, PyObject *args, PyObject *kwargs)
 	PyObject *target, *ofs_object, *size_object, *flags_object = NULL;
 	uint64_t begin, size;
 	int flags = 0;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|O:MapRegion", names, &target, &ofs_object, &size_object,
-	                                 &flags_object))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|O:MapRegion", names, &target, &ofs_object,
+	                                 &size_object, &flags_object))
 		return -1;
 	if (self->manager != NULL) {
 		PyErr_SetString(PyExc_ValueError, "the region is initialised already");
@@ -256,7 +257,8 @@ static PyObject *count_alone(region_object *self, long long by)
 	Py_RETURN_TRUE;
 }
 
-static PyObject *region_increment(region_object *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *region_increment(region_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames)
 {
 	static const char *const names[] = {"ofs"};
 	PyObject *values[1];
@@ -265,7 +267,8 @@ static PyObject *region_increment(region_object *self, PyObject *const *args, Py
 	long long by = 1;
 	if (values[0] != NULL) {
 		if (!PyIndex_Check(values[0]))
-			return PyErr_Format(PyExc_TypeError, "ofs must be an integer, not %.100s", Py_TYPE(values[0])->tp_name);
+			return PyErr_Format(PyExc_TypeError, "ofs must be an integer, not %.100s",
+			                    Py_TYPE(values[0])->tp_name);
 		by = PyLong_AsLongLong(values[0]);
 		if (by == -1 && PyErr_Occurred())
 			return NULL;
@@ -319,8 +322,12 @@ static PyObject *region_ofs_end(region_object *self, PyObject *unused)
 	return PyLong_FromUnsignedLongLong(self->begin + self->size);
 }
 
-static PyObject *region_includes_ofs(region_object *self, PyObject *object)
+static PyObject *region_includes_ofs(region_object *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
+	PyObject *object = only_argument("includes_ofs", "ofs", args, nargs, kwnames);
+	if (object == NULL)
+		return NULL;
 	uint64_t offset;
 	if (as_offset(object, "ofs", &offset) < 0) {
 		if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_OverflowError))
@@ -337,19 +344,20 @@ static PyMethodDef region_methods[] = {
 	{"buffer", (PyCFunction)region_map, METH_NOARGS, "buffer($self, /)\n--\n\nThe same as map()."},
 	{"map", (PyCFunction)region_map, METH_NOARGS, "map($self, /)\n--\n\nThe region's mmap.mmap."},
 	{"ofs_begin", (PyCFunction)region_ofs_begin, METH_NOARGS,
-	 "ofs_begin($self, /)\n--\n\nOffset of the first byte in the file."},
+     "ofs_begin($self, /)\n--\n\nOffset of the first byte in the file."},
 	{"ofs_end", (PyCFunction)region_ofs_end, METH_NOARGS,
-	 "ofs_end($self, /)\n--\n\nOffset after the last byte in the file."},
+     "ofs_end($self, /)\n--\n\nOffset after the last byte in the file."},
 	{"size", (PyCFunction)region_size, METH_NOARGS, "size($self, /)\n--\n\nNumber of bytes."},
-	{"includes_ofs", (PyCFunction)region_includes_ofs, METH_O,
-	 "includes_ofs($self, ofs, /)\n--\n\nWhether the byte at this offset of the file lies in the region."},
+	{"includes_ofs", (PyCFunction)(void (*)(void))region_includes_ofs, METH_FASTCALL | METH_KEYWORDS,
+     "includes_ofs($self, ofs)\n--\n\nWhether the byte at this offset of the file lies in the region."},
 	{"client_count", (PyCFunction)region_client_count, METH_NOARGS,
-	 "client_count($self, /)\n--\n\nNumber of clients; a manager counts as one for its mapped regions."},
+     "client_count($self, /)\n--\n\nNumber of clients; a manager counts as one for its mapped regions."},
 	{"increment_client_count", (PyCFunction)(void (*)(void))region_increment, METH_FASTCALL | METH_KEYWORDS,
-	 "increment_client_count($self, ofs=1)\n--\n\n"
-	 "Add clients, or give back (negative) what this object added. Returns whether that released the region."},
+     "increment_client_count($self, ofs=1)\n--\n\n"
+     "Add clients, or give back (negative) what this object added. Returns whether that released the "
+     "region."},
 	{"release", (PyCFunction)region_release, METH_NOARGS,
-	 "release($self, /)\n--\n\nLet go of the memory. OSError (EBUSY) while a manager's region is in use."},
+     "release($self, /)\n--\n\nLet go of the memory. OSError (EBUSY) while a manager's region is in use."},
 	{NULL, NULL, 0, NULL},
 };
 

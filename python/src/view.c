@@ -76,7 +76,8 @@ static PyType_Slot view_slots[] = {
 #endif
 
 PyType_Spec view_spec = {"smmap._smmap.View", sizeof(view_object), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, view_slots};
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                         view_slots};
 
 /* ---- maps ---- */
 
@@ -149,7 +150,8 @@ static int map_by_reading(smmap_cursor *cursor, void *address, uint64_t begin, u
 	return done < 0 ? (int)done : 0;
 }
 
-static int map_lay(view_object *view, smmap_cursor *cursor, object_lock *lock, uint64_t begin, uint64_t size, void *address)
+static int map_lay(view_object *view, smmap_cursor *cursor, object_lock *lock, uint64_t begin, uint64_t size,
+                   void *address)
 {
 	lock_detached detached;
 	lock_take(lock);
@@ -178,8 +180,8 @@ static PyObject *map_class(module_state *state)
 }
 
 /* An anonymous mmap.mmap, the pages of the file laid over it. */
-static PyObject *map_new(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin, uint64_t size,
-                         PyObject *filename, view_object **pin)
+static PyObject *map_new(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin,
+                         uint64_t size, PyObject *filename, view_object **pin)
 {
 	Py_buffer buffer;
 	PyObject *class = map_class(manager->state);
@@ -230,8 +232,8 @@ static void map_sweep(manager_object *manager)
 	manager->maps_swept = PyDict_Size(manager->maps);
 }
 
-PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin, uint64_t size,
-                     PyObject *filename, view_object **pin)
+PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin,
+                     uint64_t size, PyObject *filename, view_object **pin)
 {
 	PyObject *key = map_key(cursor, begin, size);
 	if (key == NULL)

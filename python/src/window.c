@@ -5,8 +5,7 @@
 #include <structmember.h>
 
 typedef struct window_object {
-	PyObject_HEAD
-	smmap_window core;
+	PyObject_HEAD smmap_window core;
 } window_object;
 
 static int window_init(window_object *self, PyObject *args, PyObject *kwargs)
@@ -109,7 +108,8 @@ static PyObject *window_extend(window_object *self, extend *how, const char *nam
 	if (state == NULL)
 		return NULL;
 	if (!PyObject_TypeCheck(values[0], state->window_type))
-		return PyErr_Format(PyExc_TypeError, "window must be a MapWindow, not %.100s", Py_TYPE(values[0])->tp_name);
+		return PyErr_Format(PyExc_TypeError, "window must be a MapWindow, not %.100s",
+		                    Py_TYPE(values[0])->tp_name);
 	if (as_offset(values[1], "max_size", &max_size) < 0)
 		return NULL;
 	how(&self->core, &((window_object *)values[0])->core, max_size);
@@ -129,8 +129,12 @@ static PyObject *window_extend_right_to(window_object *self, PyObject *const *ar
 }
 
 /* Of anything that has the two methods, so that a subclass of MapRegion's kin will do. */
-static PyObject *window_from_region(PyObject *type, PyObject *region)
+static PyObject *window_from_region(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                    PyObject *kwnames)
 {
+	PyObject *region = only_argument("from_region", "region", args, nargs, kwnames);
+	if (region == NULL)
+		return NULL;
 	PyObject *begin = PyObject_CallMethod(region, "ofs_begin", NULL);
 	PyObject *size = begin != NULL ? PyObject_CallMethod(region, "size", NULL) : NULL;
 	PyObject *window = size != NULL ? PyObject_CallFunctionObjArgs(type, begin, size, NULL) : NULL;
@@ -141,18 +145,20 @@ static PyObject *window_from_region(PyObject *type, PyObject *region)
 
 static PyMethodDef window_methods[] = {
 	{"ofs_begin", (PyCFunction)window_ofs_begin, METH_NOARGS,
-	 "ofs_begin($self, /)\n--\n\nOffset of the first byte; the same as ofs."},
-	{"ofs_end", (PyCFunction)window_ofs_end, METH_NOARGS, "ofs_end($self, /)\n--\n\nOffset after the last byte."},
+     "ofs_begin($self, /)\n--\n\nOffset of the first byte; the same as ofs."},
+	{"ofs_end", (PyCFunction)window_ofs_end, METH_NOARGS,
+     "ofs_end($self, /)\n--\n\nOffset after the last byte."},
 	{"align", (PyCFunction)window_align, METH_NOARGS,
-	 "align($self, /)\n--\n\nMove the offset down and the end up to multiples of ALLOCATIONGRANULARITY."},
+     "align($self, /)\n--\n\nMove the offset down and the end up to multiples of ALLOCATIONGRANULARITY."},
 	{"extend_left_to", (PyCFunction)(void (*)(void))window_extend_left_to, METH_FASTCALL | METH_KEYWORDS,
-	 "extend_left_to($self, window, max_size)\n--\n\n"
-	 "Extend down to the end of the window on the left, but to no more than max_size bytes."},
+     "extend_left_to($self, window, max_size)\n--\n\n"
+     "Extend down to the end of the window on the left, but to no more than max_size bytes."},
 	{"extend_right_to", (PyCFunction)(void (*)(void))window_extend_right_to, METH_FASTCALL | METH_KEYWORDS,
-	 "extend_right_to($self, window, max_size)\n--\n\n"
-	 "Extend up to the begin of the window on the right, but to no more than max_size bytes."},
-	{"from_region", (PyCFunction)window_from_region, METH_O | METH_CLASS,
-	 "from_region($type, region)\n--\n\nThe window that a region covers."},
+     "extend_right_to($self, window, max_size)\n--\n\n"
+     "Extend up to the begin of the window on the right, but to no more than max_size bytes."},
+	{"from_region", (PyCFunction)(void (*)(void))window_from_region,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_region($type, region)\n--\n\nThe window that a region covers."},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -175,5 +181,5 @@ static PyType_Slot window_slots[] = {
 	{0, NULL},
 };
 
-PyType_Spec window_spec = {"smmap.util.MapWindow", sizeof(window_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                           window_slots};
+PyType_Spec window_spec = {"smmap.util.MapWindow", sizeof(window_object), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, window_slots};

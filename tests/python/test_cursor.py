@@ -342,6 +342,16 @@ def test_signatures():
     buffer = [("cursor", None), ("offset", 0), ("size", sys.maxsize), ("flags", 0)]
     assert arguments(smmap.WindowCursor.use_region) == [("offset", 0), ("size", 0), ("flags", 0)]
     assert arguments(smmap.SlidingWindowMapBuffer.begin_access) == buffer
+    for function, name in (
+        (smmap.WindowCursor.includes_ofs, "ofs"),
+        (smmap.WindowCursor.assign, "rhs"),
+        (smmap.MapRegion.includes_ofs, "ofs"),
+        (smmap.MapWindow.from_region, "region"),
+        (smmap.SlidingWindowMapManager.make_cursor, "path_or_fd"),
+        (smmap.SlidingWindowMapManager.force_map_handle_removal_win, "base_path"),
+        (smmap.SlidingWindowMapManager._collect_lru_region, "size"),
+    ):
+        assert arguments(function) == [(name, inspect.Parameter.empty)]
     if sys.version_info < (3, 10):
         return  # it does not tell the signatures of such classes
     assert arguments(smmap.WindowCursor) == [("manager", None), ("regions", None)]
@@ -349,6 +359,19 @@ def test_signatures():
     limits = [("max_memory_size", 0), ("max_open_handles", sys.maxsize)]
     assert arguments(smmap.SlidingWindowMapManager) == [("window_size", -1)] + limits
     assert arguments(smmap.StaticWindowMapManager) == [("window_size", 0)] + limits
+
+
+def test_arguments_by_name(path, data):
+    manager = smmap.SlidingWindowMapManager(window_size=GRAIN, max_memory_size=0, max_open_handles=10)
+    cursor = manager.make_cursor(path_or_fd=path)
+    assert cursor.use_region(size=5, offset=3).includes_ofs(ofs=4)
+    other = smmap.WindowCursor(manager=manager, regions=None)
+    other.assign(rhs=cursor)
+    assert other.buffer() == data[3:8] and other.region().includes_ofs(ofs=0)
+    assert smmap.MapWindow.from_region(region=other.region()).size == GRAIN
+    assert manager._collect_lru_region(size=0) == 0
+    with pytest.warns(ResourceWarning):
+        assert manager.force_map_handle_removal_win(base_path=path) == 0
 
 
 def test_subclass(path, data):

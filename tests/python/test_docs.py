@@ -94,6 +94,17 @@ def test_example(example, window, big, monkeypatch, capsys):
         pytest.fail("an example that nothing is known of")
 
 
+def test_our_own_documentation():
+    """What docs/python.md shows in Python."""
+    page = pathlib.Path(__file__).parents[2] / "docs" / "python.md"
+    blocks = page.read_text().split("```python\n")[1:]
+    assert blocks
+    for block in blocks:
+        names = {}
+        exec(block.split("```")[0], names)
+        assert names["buffer"][:] == pathlib.Path(smmap.__file__).read_bytes()
+
+
 def test_sequential_reads_everything(big):
     """The same pattern, with what it leaves to the reader filled in."""
     manager = smmap.SlidingWindowMapManager(64 << 10)
