@@ -150,7 +150,7 @@ static int map_stable(smmap__file *file, int descriptor)
 	    smmap__gauge_now(&file->shared->address_space) > file->shared->max_address_space - length)
 		return SMMAP_ENOMEM;
 	if (smmap__gauge_now(&file->shared->mappings) >= file->shared->max_mappings)
-		return SMMAP_ENOMEM;
+		return SMMAP_EBUSY; /* our own share is used up: regions given back would not help, idle files would */
 	int code = smmap__os.map(descriptor, 0, (size_t)length, congruence_for(length), how_to_map(file), &base);
 	if (code != 0)
 		return code;

@@ -80,7 +80,8 @@ int smmap__file_admit(const smmap__identity *identity, bool block_devices);
 
 /*
  * A file entry with one reference, placed as `wish` says and the system allows. Takes references of its own; does not
- * take `descriptor` over. SMMAP_ENOMEM and the like mean that giving something back may help.
+ * take `descriptor` over. SMMAP_ENOMEM and the like mean that giving something back may help; SMMAP_EBUSY, that the manager's
+ * share of mappings is used up.
  */
 int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__name *name, int open_flags,
                     int descriptor, const smmap__identity *identity, smmap__file **file);

@@ -221,11 +221,16 @@ static bool same_size_and_sound(const smmap__file *file, const smmap__identity *
 	return has_size && !content_is_old && smmap__fault_count(&file->faults) == 0;
 }
 
-/* Where the system refuses: first idle files, then regions. false: nothing is left to give. */
-static bool give_something_back(smmap_manager *manager)
+/* Where the system refuses: first idle files, then regions. Where our share is used up: idle files. */
+static bool give_something_back(smmap_manager *manager, int code)
 {
-	smmap__count(&manager->shared.count.retries, 1);
-	return drop_idle(manager) || smmap__budget_evict_one(&manager->budget);
+	bool refused = smmap__os_is_pressure(code);
+	if (!refused && code != SMMAP_EBUSY)
+		return false;
+	bool given = drop_idle(manager) || (refused && smmap__budget_evict_one(&manager->budget));
+	if (given)
+		smmap__count(&manager->shared.count.retries, 1);
+	return given;
 }
 
 #define SMALL_ENOUGH_TO_READ (UINT64_C(1) << 20)
@@ -241,9 +246,9 @@ static int new_file(smmap_manager *manager, smmap__name *name, int flags, int de
 	uint64_t limit = atomic_load_explicit(&manager->budget.max_bytes, memory_order_relaxed);
 	wish.max_snapshot = smmap__min(limit, LARGEST_SNAPSHOT);
 	int code = smmap__file_new(shared, &wish, name, flags, descriptor, identity, file);
-	while (smmap__os_is_pressure(code) && give_something_back(manager))
+	while (give_something_back(manager, code))
 		code = smmap__file_new(shared, &wish, name, flags, descriptor, identity, file);
-	if (!smmap__os_is_pressure(code))
+	if (!smmap__os_is_pressure(code) && code != SMMAP_EBUSY)
 		return code;
 	if (identity->size <= SMALL_ENOUGH_TO_READ)
 		wish.in_memory = true;

@@ -7,7 +7,8 @@
  * cache, and gives its mapping up first, least recently held first.
  *
  * Order of the locks, where one is taken under another: managers, files, lists, then the leaves of the order: descriptors,
- * directory, waiting, register of the guard. No system call is made under any of them but those of the allocator.
+ * directory, waiting, register of the guard. No system call is made under any of them but those of the allocator, and the mremap of
+ * a file that grows in place.
  */
 #ifndef SMMAP_MANAGER_H
 #define SMMAP_MANAGER_H
