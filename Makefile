@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python python bench install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+.PHONY: all demo check check-python python bench promises install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -38,6 +38,12 @@ bench: ## the measurements, as ratios within one run
 	@scripts/setup.sh bench
 	@$(BUILD) build -Dprefix=$(PREFIX)
 	@scripts/bench.sh
+
+promises: ## what holds of huge files and of many: resident memory, descriptors, mappings
+	@scripts/setup.sh bench
+	@$(BUILD) build-bench -Dbench=true
+	@build-bench/bench/smmap-rss /var/tmp
+	@build-bench/bench/smmap-many 100000 /var/tmp
 
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
