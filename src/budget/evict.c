@@ -152,20 +152,27 @@ static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__direct
 {
 	/* A list on which other threads are at work on everything keeps its turn; then it is the other one's. */
 	const smmap__list *all_busy = NULL;
-	uint64_t busy = 0; /* in a row */
+	bool filled = false; /* the main list was all busy, and regions came to it since */
+	uint64_t busy = 0;   /* in a row */
 	/* Every region may be looked at twice: once to lose its bit, once to go. */
 	for (uint64_t steps = 2 * linked(evict) + 2; steps != 0; steps--) {
 		smmap__list *from = next_list(evict);
 		if (from == all_busy)
 			from = other_list(evict, from);
-		if (from->count == 0)
+		if (from->count == 0 && !filled)
 			break;
+		if (from->count == 0) {
+			all_busy = NULL;
+			filled = false;
+			from = &evict->main;
+		}
 		*region = pop(from, directory);
 		enum fate fate = decide_locked(evict, *region);
 		busy = fate == TO_SAME ? busy + 1 : 0;
 		switch (fate) {
 		case TO_MAIN:
 			push(&evict->main, directory, *region);
+			filled = all_busy == &evict->main;
 			break;
 		case TO_SAME:
 			push(from, directory, *region);

@@ -26,6 +26,7 @@ typedef struct sums {
 	const smmap_manager *manager;
 	const smmap__file *file;
 	uint64_t bytes;
+	uint64_t slack;
 	uint64_t mapped;
 	uint64_t linked;
 	uint64_t stale;
@@ -72,6 +73,7 @@ static void check_mapped(smmap__region region, uint64_t word, sums *s)
 	CHECK(charge == smmap__region_length(region, &is_short));
 	CHECK(is_short == ((word & SMMAP__SHORT) != 0));
 	s->bytes += charge;
+	s->slack += smmap__budget_slack(charge);
 	s->mapped++;
 	if (region.leaf->detached)
 		check_detached(region, s);
@@ -136,6 +138,7 @@ static void check_file(const smmap__file *file, sums *all)
 	CHECK(s.mapped == 0 || !smmap__file_is_stable(file) || file->base != NULL);
 	check_descriptor(file, all);
 	all->bytes += s.bytes;
+	all->slack += s.slack;
 	all->mapped += s.mapped;
 	all->linked += s.linked;
 	all->stale += s.stale;
@@ -185,6 +188,7 @@ static void compare(const smmap_manager *manager, const sums *s)
 	const smmap__budget *budget = &manager->budget;
 	const smmap__shared *shared = &manager->shared;
 	CHECK(smmap__gauge_now(&budget->bytes) == s->bytes);
+	CHECK(atomic_load(&budget->slack) == s->slack);
 	CHECK(smmap__gauge_now(&budget->handles) == s->mapped);
 	CHECK(atomic_load(&budget->open_files) == s->open_files);
 	CHECK(atomic_load(&budget->evict.stale) == s->stale);

@@ -128,7 +128,7 @@ static void slices_are_clipped(void)
 			assert_int_equal(smmap_buffer_clip(&b, cases[k].start, cases[k].stop, NULL), cases[k].count);
 			assert_int_equal(smmap_buffer_slice(&b, cases[k].start, cases[k].stop, got, sizeof got),
 			                 cases[k].count);
-			files_assert(got, 500 + cases[k].first, cases[k].count, 1);
+			files_assert(got, 500 + cases[k].first, (size_t)cases[k].count, 1);
 		}
 		assert_int_equal(smmap_buffer_slice(&b, 0, 11, got, 10), SMMAP_ERANGE);
 		assert_int_equal(smmap_buffer_slice(&b, 0, 10, got, 10), 10);

@@ -72,7 +72,7 @@ static void check_scene(scene *s)
 	for (uint64_t at = 0; at < size; at += 15000)
 		use_and_check(&cursor, at, 0, smmap__min(WINDOW, size - at), seed);
 	assert_int_equal(smmap_read(&cursor, 0, s->room, SIZE), size);
-	files_assert(s->room, 0, size, seed);
+	files_assert(s->room, 0, (size_t)size, seed);
 	smmap_cursor_close(&cursor);
 	/* The buffer holds the old file, which may be gone. */
 	int64_t n = smmap_buffer_slice(&s->buffer, 0, 20000, s->room, SIZE);

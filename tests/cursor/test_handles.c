@@ -165,7 +165,7 @@ static void lists_are_snapshots_in_order(void)
 			assert_int_equal(smmap_region_list_get(list, k, &r), 0);
 			assert_true(smmap_region_ofs_begin(&r) >= before);
 			before = smmap_region_ofs_begin(&r);
-			files_assert(smmap_region_data(&r), before, smmap_region_size(&r), 1);
+			files_assert(smmap_region_data(&r), before, (size_t)smmap_region_size(&r), 1);
 		}
 		assert_int_equal(smmap_region_list_get(list, count, &r), SMMAP_ERANGE);
 		assert_int_equal(smmap_region_list_get(list, SIZE_MAX, &r), SMMAP_ERANGE);

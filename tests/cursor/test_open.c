@@ -200,7 +200,7 @@ static void empty_files_have_nothing_to_offer(void)
 	}
 }
 
-static uint64_t read_file(const char *path, unsigned char *to, size_t room)
+static size_t read_file(const char *path, unsigned char *to, size_t room)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -224,7 +224,7 @@ static void serves_files_of_the_kernel_by_reading(void)
 				continue;
 			smmap_cursor cursor = SMMAP_CURSOR_INIT;
 			smmap_file_status status;
-			uint64_t size = read_file(paths[k], expected, sizeof expected);
+			size_t size = read_file(paths[k], expected, sizeof expected);
 			open_cursor(&cursor, manager, paths[k]);
 			assert_int_equal(smmap_cursor_file_size(&cursor), size);
 			assert_int_equal(smmap_cursor_status(&cursor, &status), 0);

@@ -111,7 +111,7 @@ static void options_are_checked(void)
 	assert_bad_options(&o);
 	o = defaults, o.kind = -1;
 	assert_bad_options(&o);
-	o = defaults, o.flags = 4;
+	o = defaults, o.flags = 1u << 31;
 	assert_bad_options(&o);
 	o = defaults, o.window_size = -2;
 	assert_bad_options(&o);

@@ -50,7 +50,7 @@ static void find(crew *c, bool right, const char *what)
 static void compare(worker *w, const unsigned char *data, uint64_t offset, uint64_t size, int file,
                     const char *what)
 {
-	uint64_t part = smmap__min(size, 600);
+	size_t part = (size_t)smmap__min(size, 600);
 	bool right = files_compare(data, offset, part, (uint64_t)file) == part;
 	uint64_t at = size - part;
 	right = right && files_compare(data + at, offset + at, part, (uint64_t)file) == part;

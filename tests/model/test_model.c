@@ -637,7 +637,7 @@ static void op_list(model *m, model_cursor *c)
 		last = smmap_region_ofs_begin(&region);
 		assert_non_null(smmap_region_data(&region));
 	}
-	assert_int_equal(smmap_region_list_get(list, status.regions, &region), SMMAP_ERANGE);
+	assert_int_equal(smmap_region_list_get(list, (size_t)status.regions, &region), SMMAP_ERANGE);
 	smmap_region_close(&region);
 	smmap_region_list_free(list);
 }
