@@ -341,16 +341,17 @@ static int buffer_contains(buffer_object *self, PyObject *needle)
 static view_object *make_view(buffer_object *self, int64_t start, int64_t stop)
 {
 	lock_detached detached;
-	cursor_object *cursor = take_cursor(self);
-	if (cursor == NULL)
+	/* Made first: to make an object may run the collector, and that any code, which must not find the cursor locked. */
+	view_object *view = view_new(state_of(Py_TYPE(self)));
+	cursor_object *cursor = view != NULL ? take_cursor(self) : NULL;
+	if (cursor == NULL) {
+		Py_XDECREF(view);
 		return NULL;
-	int code = 0;
-	view_object *view = view_new(cursor->manager);
-	if (view != NULL) {
-		lock_detach(&cursor->lock, &detached);
-		code = smmap_buffer_view(&view->core, &cursor->core, start, stop);
-		lock_attach(&cursor->lock, &detached);
 	}
+	view_of_manager(view, cursor->manager);
+	lock_detach(&cursor->lock, &detached);
+	int code = smmap_buffer_view(&view->core, &cursor->core, start, stop);
+	lock_attach(&cursor->lock, &detached);
 	if (give_cursor(self, cursor, code) < 0)
 		Py_CLEAR(view);
 	return view;

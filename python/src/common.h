@@ -119,8 +119,9 @@ PyObject *raise_invalid(PyTypeObject *type, const char *message);
 
 /* ---- view.c ---- */
 
-/* A new object that holds nothing yet. */
-view_object *view_new(manager_object *manager);
+/* A new object that holds nothing yet; and the manager that it will hold something of. */
+view_object *view_new(module_state *state);
+void view_of_manager(view_object *view, manager_object *manager);
 /* A memoryview of it; takes the reference over. */
 PyObject *view_to_memoryview(view_object *view);
 /* The mmap.mmap over [begin, begin + size) of a cursor's file: the one there is, or a new one. */
@@ -129,7 +130,7 @@ PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock 
 
 /* ---- cursor.c ---- */
 
-/* Under the lock: opens the file unless it is open. */
+/* Under the lock: opens the file unless it is open. With an exception the lock was given back meanwhile. */
 int cursor_bind(cursor_object *self, int flags);
 /* To be called when the core may have moved, with the lock given back. */
 void cursor_moved(cursor_object *self);

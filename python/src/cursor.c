@@ -63,11 +63,13 @@ static inline bool is_at_hand(const cursor_object *self, uint64_t offset, uint64
 	return self->pinned_to_end;
 }
 
+static const char NOT_ASSOCIATED[] = "the cursor is not associated with a file";
+
 static bool is_associated(cursor_object *self)
 {
-	if (self->target == NULL || self->manager == NULL || self->manager->core == NULL)
-		raise_invalid(Py_TYPE(self), "the cursor is not associated with a file");
-	return !PyErr_Occurred();
+	if (self->target == NULL)
+		raise_invalid(Py_TYPE(self), NOT_ASSOCIATED);
+	return self->target != NULL;
 }
 
 static bool is_valid(cursor_object *self)
@@ -82,10 +84,15 @@ static bool is_valid(cursor_object *self)
 int cursor_bind(cursor_object *self, int flags)
 {
 	lock_detached detached;
-	if (!is_associated(self))
-		return -1;
+	/* Exceptions are made with the lock given back: that may run the collector, and that any code. */
 	if (core_of(self)->file != NULL)
 		return 0;
+	if (self->target == NULL || self->manager == NULL || self->manager->core == NULL) {
+		lock_give(&self->lock);
+		raise_invalid(Py_TYPE(self), NOT_ASSOCIATED);
+		lock_take(&self->lock);
+		return -1;
+	}
 	self->epoch++;
 	PyObject *path = self->path;
 	Py_XINCREF(path);
@@ -99,9 +106,12 @@ int cursor_bind(cursor_object *self, int flags)
 		code = smmap_cursor_open_fd(core_of(self), manager, fd);
 	lock_attach(&self->lock, &detached);
 	Py_XDECREF(path);
-	if (code != 0)
-		raise_code(Py_TYPE(self), code, self->target);
-	return code == 0 ? 0 : -1;
+	if (code == 0)
+		return 0;
+	lock_give(&self->lock);
+	raise_code(Py_TYPE(self), code, self->target);
+	lock_take(&self->lock);
+	return -1;
 }
 
 /* ---- life ---- */
@@ -396,10 +406,12 @@ static view_object *cursor_view(cursor_object *self)
 {
 	if (!is_valid(self))
 		return NULL;
-	view_object *view = view_new(self->manager);
+	view_object *view = view_new(self->manager->state);
 	if (view == NULL)
 		return NULL;
 	lock_take(&self->lock);
+	if (self->manager != NULL)
+		view_of_manager(view, self->manager);
 	int code = smmap_cursor_view(&view->core, core_of(self));
 	lock_give(&self->lock);
 	if (code != 0) {

@@ -9,11 +9,12 @@
 
 /* ---- views ---- */
 
-view_object *view_new(manager_object *manager)
+view_object *view_new(module_state *state)
 {
-	PyTypeObject *type = manager->state->view_type;
+	PyTypeObject *type = state != NULL ? state->view_type : NULL;
 	if (type == NULL) {
-		PyErr_SetString(PyExc_RuntimeError, "smmap: the interpreter is shutting down");
+		if (!PyErr_Occurred())
+			PyErr_SetString(PyExc_RuntimeError, "smmap: the interpreter is shutting down");
 		return NULL;
 	}
 	view_object *self = PyObject_GC_New(view_object, type);
@@ -21,10 +22,15 @@ view_object *view_new(manager_object *manager)
 		return NULL;
 	self->core = (smmap_view)SMMAP_VIEW_INIT;
 	self->is_map = false;
-	Py_INCREF(manager);
-	self->manager = manager;
+	self->manager = NULL;
 	PyObject_GC_Track(self);
 	return self;
+}
+
+void view_of_manager(view_object *view, manager_object *manager)
+{
+	Py_INCREF(manager);
+	view->manager = manager;
 }
 
 static int view_traverse(view_object *self, visitproc visit, void *arg)
@@ -194,8 +200,9 @@ static PyObject *map_new(manager_object *manager, smmap_cursor *cursor, object_l
 		Py_DECREF(map);
 		return NULL;
 	}
-	view_object *view = view_new(manager);
+	view_object *view = view_new(manager->state);
 	if (view != NULL) {
+		view_of_manager(view, manager);
 		view->is_map = true;
 		int code = map_lay(view, cursor, lock, begin, size, buffer.buf);
 		if (code != 0) {
