@@ -211,7 +211,8 @@ static PyObject *manager_max_file_handles(manager_object *self, PyObject *unused
 	X(mapped_bytes)                                                                                          \
 	X(exported_bytes)                                                                                        \
 	X(handles)                                                                                               \
-	X(mappings) X(descriptors) X(files) X(table_bytes) X(peak_mapped_bytes) X(peak_handles) X(peak_mappings) \
+	X(mappings)                                                                                              \
+	X(descriptors) X(files) X(table_bytes) X(peak_mapped_bytes) X(peak_handles) X(peak_mappings)             \
 		X(peak_descriptors) X(hits) X(misses) X(evictions) X(rescues) X(waits) X(maps) X(unmaps) X(opens)    \
 			X(copied) X(preads) X(pread_bytes) X(prefetches) X(over_budget) X(retries) X(fallback_private)   \
 				X(fallback_detached) X(fallback_memory) X(faults) X(errors)
