@@ -207,15 +207,15 @@ static PyObject *manager_max_file_handles(manager_object *self, PyObject *unused
 	return is_open(self) ? PyLong_FromUnsignedLongLong(self->max_handles) : NULL;
 }
 
-#define STATS(X)                                                                                             \
-	X(mapped_bytes)                                                                                          \
-	X(exported_bytes)                                                                                        \
-	X(handles)                                                                                               \
-	X(mappings)                                                                                              \
-	X(descriptors) X(files) X(table_bytes) X(peak_mapped_bytes) X(peak_handles) X(peak_mappings)             \
-		X(peak_descriptors) X(hits) X(misses) X(evictions) X(rescues) X(waits) X(maps) X(unmaps) X(opens)    \
-			X(copied) X(preads) X(pread_bytes) X(prefetches) X(over_budget) X(retries) X(fallback_private)   \
-				X(fallback_detached) X(fallback_memory) X(faults) X(errors)
+/* clang-format off */
+#define STATS(X) \
+	X(mapped_bytes) X(exported_bytes) X(handles) X(mappings) X(descriptors) \
+	X(files) X(table_bytes) X(peak_mapped_bytes) X(peak_handles) X(peak_mappings) \
+	X(peak_descriptors) X(hits) X(misses) X(evictions) X(rescues) \
+	X(waits) X(maps) X(unmaps) X(opens) X(copied) \
+	X(preads) X(pread_bytes) X(prefetches) X(over_budget) X(retries) \
+	X(fallback_private) X(fallback_detached) X(fallback_memory) X(faults) X(errors)
+/* clang-format on */
 
 static PyObject *manager_stats(manager_object *self, PyObject *unused)
 {

@@ -173,13 +173,12 @@ static int execute(PyObject *module)
 	return 0;
 }
 
-#define STATE_OBJECTS(X)                                                                                     \
-	X(manager_type)                                                                                          \
-	X(sliding_type)                                                                                          \
-	X(cursor_type)                                                                                           \
-	X(buffer_type)                                                                                           \
-	X(chunks_type) X(region_type) X(view_type) X(window_type) X(invalid_error) X(region_map_class)           \
-		X(str_path_or_fd) X(str_window_cursor_cls) X(str_region_list_cls) X(str_pin)
+/* clang-format off */
+#define STATE_OBJECTS(X) \
+	X(manager_type) X(sliding_type) X(cursor_type) X(buffer_type) X(chunks_type) \
+	X(region_type) X(view_type) X(window_type) X(invalid_error) X(region_map_class) \
+	X(str_path_or_fd) X(str_window_cursor_cls) X(str_region_list_cls) X(str_pin)
+/* clang-format on */
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
