@@ -413,9 +413,9 @@ SMMAP_API void smmap_cursor_unuse_region(smmap_cursor *cursor);
 static inline const unsigned char *smmap_cursor_at(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
 	uint64_t delta = offset - cursor->offset;
-	const unsigned char *at = cursor->data + (size_t)delta;
 	if (delta >= cursor->size)
 		return NULL;
+	const unsigned char *at = cursor->data + (size_t)delta;
 #if defined(__GNUC__)
 	/* What a caller's own test for NULL would ask again; and one byte needs no second comparison. */
 	if (at == NULL)
