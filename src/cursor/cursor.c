@@ -18,7 +18,7 @@ int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, 
 	uint64_t last = smmap__file_slot(file, offset + size - 1);
 	bool span = first != last && !smmap__file_is_stable(file);
 	bool missed_last = false;
-	pins[1].leaf = NULL;
+	pins[1] = (smmap__region){NULL, 0};
 	int code = smmap__pin(budget, file, span, first, &pins[0], missed);
 	if (code != 0 || first == last || span)
 		return code;
