@@ -21,7 +21,8 @@ clang_format=$(command -v clang-format-14 || echo clang-format)
 case ${1:-} in
 tidy)
 	configure
-	sources '*.c' | xargs -P "$(nproc)" -n 1 clang-tidy -p $folder --quiet 2>/dev/null
+	# The extension and the benchmarks are not part of this build.
+	sources '*.c' | grep -vE '^\./(python|bench)/' | xargs -P "$(nproc)" -n 1 clang-tidy -p $folder --quiet 2>/dev/null
 	;;
 cppcheck)
 	configure

@@ -416,6 +416,7 @@ static bool enter(exploration *e, const state *s)
 {
 	size_t i = home(s, e->room);
 	while (e->used[i] == e->number) {
+		/* NOLINTNEXTLINE: states are zeroed as a whole before they are filled in */
 		if (memcmp(&e->table[i], s, sizeof *s) == 0)
 			return false;
 		i = (i + 1) & (e->room - 1);
