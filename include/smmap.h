@@ -257,9 +257,10 @@ SMMAP_API uint64_t smmap_manager_collect(smmap_manager *manager);
 SMMAP_API uint64_t smmap_manager_make_room(smmap_manager *manager, uint64_t size);
 
 /*
- * Gives back every unpinned region of the file that `path` names, so that it can be replaced or deleted where
- * the system refuses to do so with mapped files. `pinned` may be NULL; else it is set to the number of regions
- * that stayed because they are in use. Returns how many were given back; 0 when the file is not known.
+ * Gives back every unpinned region of the file that `path` names and, when no cursor, buffer, region or view of
+ * it is open, its mapping and its descriptor: for a file that will not be needed again, or that is to be replaced
+ * or deleted where the system refuses to do so with mapped files. `pinned` may be NULL; else it is set to the number
+ * of regions that stayed because they are in use. Returns how many were given back; 0 when the file is not known.
  * Errors: those of looking the path up (SMMAP_ENOENT ...).
  */
 SMMAP_API int64_t smmap_manager_release_path(smmap_manager *manager, const char *path, uint64_t *pinned);

@@ -152,5 +152,9 @@ void scan_report(struct scan *scan, int code)
 void scan_close(struct scan *scan)
 {
 	copier_close(&scan->copier);
+	if (!smmap_cursor_is_associated(&scan->cursor))
+		return;
 	smmap_cursor_close(&scan->cursor);
+	/* Read once: its mapping goes here, by the thread that read it, and not at the end by one thread for all. */
+	smmap_manager_release_path(scan->job->run->manager, scan->name, NULL);
 }

@@ -182,32 +182,54 @@ static bool evict_visited(smmap__region region, void *budget)
 	return true;
 }
 
-static smmap__file *take_idle(smmap_manager *manager)
+/* From here on nobody can find it, and nobody holds it. */
+static void forget_idle_locked(smmap_manager *manager, smmap__file *file)
+{
+	end_idle_locked(manager, file);
+	unhash_locked(manager, file);
+}
+
+static smmap__file *take_oldest_idle(smmap_manager *manager)
 {
 	pthread_mutex_lock(&manager->files_lock);
 	smmap__file *file = manager->idle_oldest;
 	if (file != NULL) {
-		end_idle_locked(manager, file);
-		unhash_locked(manager, file);
+		forget_idle_locked(manager, file);
 		smmap__file_take(file);
 	}
 	pthread_mutex_unlock(&manager->files_lock);
 	return file;
 }
 
+/* A file that nobody can find or hold loses its mapping: once none of its regions is mapped, none will be. */
+static void unplace_if_empty(smmap__file *file)
+{
+	if (atomic_load_explicit(&file->mapped, memory_order_acquire) == 0)
+		smmap__file_unplace(file);
+}
+
 /* The least recently held idle file loses its regions and its mapping. false: there is none. */
 static bool drop_idle(smmap_manager *manager)
 {
-	smmap__file *file = take_idle(manager);
+	smmap__file *file = take_oldest_idle(manager);
 	if (file == NULL)
 		return false;
 	smmap__table_visit(&file->regions, evict_visited, &manager->budget);
 	smmap__table_visit(&file->spans, evict_visited, &manager->budget);
-	/* Nobody can find it, nobody holds it: once nothing is mapped, nothing will be. */
-	if (atomic_load_explicit(&file->mapped, memory_order_acquire) == 0)
-		smmap__file_unplace(file);
+	unplace_if_empty(file);
 	smmap__manager_give(&manager->budget, file);
 	return true;
+}
+
+void smmap__manager_drop_if_idle(smmap_manager *manager, smmap__file *file)
+{
+	pthread_mutex_lock(&manager->files_lock);
+	bool idle = file->idle;
+	if (idle)
+		forget_idle_locked(manager, file);
+	pthread_mutex_unlock(&manager->files_lock);
+	if (idle)
+		unplace_if_empty(file);
 }
 
 /* ---- opening ---- */

@@ -272,6 +272,7 @@ int64_t smmap_manager_release_path(smmap_manager *manager, const char *path, uin
 	if (file != NULL) {
 		smmap__table_visit(&file->regions, release_visited, &r);
 		smmap__table_visit(&file->spans, release_visited, &r);
+		smmap__manager_drop_if_idle(manager, file);
 		smmap__manager_give(&manager->budget, file);
 	}
 	if (pinned != NULL)

@@ -41,6 +41,8 @@ void smmap__manager_give(smmap__budget *budget, smmap__file *file);
 
 /* The entry of an inode, with a reference, or NULL when it is not known. */
 smmap__file *smmap__manager_find(smmap_manager *manager, const smmap__identity *identity);
+/* A file that nobody holds is forgotten, and its mapping and descriptor go. The caller has a reference to it. */
+void smmap__manager_drop_if_idle(smmap_manager *manager, smmap__file *file);
 
 /* Finds or makes the entry of the inode that `name` means now, with one holder and its reference. */
 int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file);

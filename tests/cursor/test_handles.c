@@ -227,6 +227,30 @@ static void giving_back(void)
 	}
 }
 
+/* A file that is read once can be let go of at once: its mapping, its descriptor, and it is found anew afterwards. */
+static void a_released_file_keeps_nothing(void)
+{
+	const char *path = files_make("a", 100000, 1);
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 8192, 10 * 8192);
+		smmap_cursor held = SMMAP_CURSOR_INIT, cursor = SMMAP_CURSOR_INIT;
+		open_cursor(&held, manager, path);
+		open_cursor(&cursor, manager, path);
+		use_and_check(&cursor, 8192, 0, 8192, 1);
+		smmap_cursor_close(&cursor);
+		assert_int_equal(smmap_manager_release_path(manager, path, NULL), 1);
+		use_and_check(&held, 0, 0, 8192, 1); /* somebody holds it: it can be mapped still */
+		smmap_cursor_close(&held);
+		assert_int_equal(smmap_manager_release_path(manager, path, NULL), 1);
+		assert_int_equal(stats_of(manager).mappings, 0);
+		assert_int_equal(stats_of(manager).descriptors, 0);
+		open_cursor(&cursor, manager, path);
+		use_and_check(&cursor, 8192, 0, 8192, 1);
+		smmap_cursor_close(&cursor);
+		free_manager(manager);
+	}
+}
+
 /* The region asked for is never the victim; the least recently used one goes first. */
 static void static_managers_evict_others(void)
 {
@@ -279,4 +303,5 @@ static void evicted_files_are_forgotten(void)
 
 TEST_PROGRAM(TEST(handles_name_regions), TEST(clients_can_give_back_only_what_they_took),
              TEST(regions_by_themselves), TEST(lists_are_snapshots_in_order), TEST(giving_back),
-             TEST(static_managers_evict_others), TEST(evicted_files_are_forgotten))
+             TEST(a_released_file_keeps_nothing), TEST(static_managers_evict_others),
+             TEST(evicted_files_are_forgotten))
