@@ -193,9 +193,9 @@ static uint64_t fill_large(bench *b, const char *path)
 	return mapped_by_a_fault(path);
 }
 
-static const char *make_warm(bench *b, enum folios folios)
+static const char *make_warm(bench *b, enum folios folios, const char *name)
 {
-	char *path = files_path(b, folios == FOLIOS_LARGE ? "large" : "small");
+	char *path = files_path(b, name);
 	int fd = create(path);
 	uint64_t mapped;
 	bench_progress(b, "writing 2 GiB");
@@ -209,20 +209,32 @@ static const char *make_warm(bench *b, enum folios folios)
 		mapped = mapped_by_a_fault(path);
 	}
 	bench_progress(b, NULL);
-	bench_note(b, "setup", "%s: 2 GiB in the page cache, one page fault maps %llu KiB on average",
-	           files_folios_name(folios), (unsigned long long)(mapped / KIB));
+	bench_note(b, "setup", "%s (file %s): 2 GiB in the page cache, one page fault maps %llu KiB on average",
+	           files_folios_name(folios), name, (unsigned long long)(mapped / KIB));
 	if (folios == FOLIOS_LARGE && mapped < MIB)
 		bench_note(b, "setup",
 		           "memory is fragmented: what is said below of large folios is not about large ones");
 	return path;
 }
 
+static const char *warm(bench *b, enum folios folios, unsigned which)
+{
+	static const char *const names[2][2] = {{"large", "large-2"}, {"small", "small-2"}};
+	static const char *paths[2][2];
+	unsigned row = folios == FOLIOS_LARGE ? 0 : 1;
+	if (paths[row][which] == NULL)
+		paths[row][which] = make_warm(b, folios, names[row][which]);
+	return paths[row][which];
+}
+
 const char *files_warm(bench *b, enum folios folios)
 {
-	static const char *paths[2];
-	if (paths[folios] == NULL)
-		paths[folios] = make_warm(b, folios);
-	return paths[folios];
+	return warm(b, folios, 0);
+}
+
+const char *files_warm_second(bench *b, enum folios folios)
+{
+	return warm(b, folios, 1);
 }
 
 /* ---- the process ---- */

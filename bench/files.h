@@ -21,6 +21,7 @@ enum folios { FOLIOS_LARGE, FOLIOS_SMALL };
  * use; says in a note what one page fault maps.
  */
 const char *files_warm(bench *b, enum folios folios);
+const char *files_warm_second(bench *b, enum folios folios); /* another file of the same kind */
 
 /* The name of the state, for tables. */
 const char *files_folios_name(enum folios folios);

@@ -31,7 +31,7 @@ static void print_help(void)
 	       "  --only GROUP,...  these groups alone\n"
 	       "  --quick           few and short rounds\n"
 	       "  --rounds N        rounds (11; at most %d)\n"
-	       "  --directory PATH  where test files are written, about 5 GiB (/var/tmp)\n"
+	       "  --directory PATH  where test files are written, about 9 GiB (/var/tmp)\n"
 	       "  --tool PATH       the command-line tool\n"
 	       "  --json PATH       result file\n"
 	       "  --help\n\n"
