@@ -14,6 +14,8 @@
 
 #define W (2 * MIB)
 enum { HOT = 50, OWN = 200 };
+/* A file with many more regions than the budget holds: 64 GiB, the first page of each region in the page cache. */
+#define VAST_REGIONS UINT64_C(32768)
 
 /* What the threads have in common, and each one's own; apart, so that they share no cache line. */
 typedef struct desk {
@@ -26,6 +28,8 @@ typedef struct office {
 	smmap_manager *manager;
 	int fd;
 	uint64_t window;
+	uint64_t places; /* that are read: each a multiple of `step` */
+	uint64_t step;
 	desk desks[CREW_MAX];
 } office;
 
@@ -65,10 +69,11 @@ static uint64_t work_read(void *shared, unsigned number, uint64_t count)
 
 static uint64_t work_miss(void *shared, unsigned number, uint64_t count)
 {
-	desk *d = &((office *)shared)->desks[number];
+	office *o = shared;
+	desk *d = &o->desks[number];
 	uint64_t sum = 0;
 	for (uint64_t i = 0; i < count; i++)
-		sum += *ours_at(&d->cursor, rng_below(&d->random, FILES_WARM_SIZE));
+		sum += *ours_at(&d->cursor, rng_below(&d->random, o->places) * o->step);
 	bench_use(sum);
 	return count;
 }
@@ -79,7 +84,7 @@ static uint64_t work_mmap(void *shared, unsigned number, uint64_t count)
 	desk *d = &o->desks[number];
 	uint64_t sum = 0;
 	for (uint64_t i = 0; i < count; i++) {
-		uint64_t offset = rng_below(&d->random, FILES_WARM_SIZE);
+		uint64_t offset = rng_below(&d->random, o->places) * o->step;
 		uint64_t begin = offset / o->window * o->window;
 		unsigned char *data = mmap(NULL, (size_t)o->window, PROT_READ, MAP_SHARED, o->fd, (off_t)begin);
 		if (data == MAP_FAILED)
@@ -93,7 +98,8 @@ static uint64_t work_mmap(void *shared, unsigned number, uint64_t count)
 
 /* ---- offices ---- */
 
-static void office_open(office *o, const char *path, uint64_t window, uint64_t max_bytes)
+static void office_open(office *o, const char *path, uint64_t size, uint64_t step, uint64_t window,
+                        uint64_t max_bytes)
 {
 	smmap_options options = SMMAP_OPTIONS_INIT;
 	options.window_size = (int64_t)window;
@@ -101,6 +107,8 @@ static void office_open(office *o, const char *path, uint64_t window, uint64_t m
 	bench_check("smmap_manager_new", smmap_manager_new(&o->manager, &options));
 	o->fd = open(path, O_RDONLY | O_CLOEXEC);
 	o->window = window;
+	o->places = size / step;
+	o->step = step;
 	for (unsigned i = 0; i < CREW_MAX; i++) {
 		o->desks[i].cursor = (smmap_cursor)SMMAP_CURSOR_INIT;
 		o->desks[i].random = (rng){i};
@@ -173,19 +181,22 @@ static void note_if_busy(bench *b, const double *gains)
 void group_threads(bench *b)
 {
 	static const unsigned sizes[] = {1, 2, 4};
-	static office resident, large, small;
+	static office resident, large, vast, small;
 	const char *path = files_warm(b, FOLIOS_LARGE);
-	office_open(&resident, path, W, FILES_WARM_SIZE);
-	office_open(&large, path, W, 32 * W);
-	office_open(&small, path, 64 * KIB, 512 * 64 * KIB);
+	const char *sparse = files_sparse(b, "vast", VAST_REGIONS * W, W);
+	office_open(&resident, path, FILES_WARM_SIZE, 1, W, FILES_WARM_SIZE);
+	office_open(&large, path, FILES_WARM_SIZE, 1, W, 32 * W);
+	office_open(&vast, sparse, VAST_REGIONS * W, W, W, 1024 * W);
+	office_open(&small, path, FILES_WARM_SIZE, 1, 64 * KIB, 512 * 64 * KIB);
 	const kind kinds[] = {
 		{"private counter", crew_count, NULL, 0, 0},
 		{"hits", work_hit, &resident, 0.9, 0},
 		{"moves over different regions", work_move, &resident, 0.9, 0},
 		{"copying reads of the same 50 regions", work_read, &resident, 0.9, 0},
-		{"misses, W = 2 MiB", work_miss, &large, 0.8, 0},
+		{"misses, W = 2 MiB, 32 of 1024 regions mapped", work_miss, &large, 0.8, 0},
+		{"misses, W = 2 MiB, 1024 of 32768 regions mapped", work_miss, &vast, 0.8, 0},
 		{"mmap + touch + munmap, 2 MiB", work_mmap, &large, 0, 0},
-		{"misses, W = 64 KiB", work_miss, &small, 1, 7},
+		{"misses, W = 64 KiB", work_miss, &small, 1, 8},
 		{"mmap + touch + munmap, 64 KiB", work_mmap, &small, 0, 0},
 	};
 	enum { KINDS = sizeof kinds / sizeof *kinds, SIZES = sizeof sizes / sizeof *sizes };
@@ -207,6 +218,7 @@ void group_threads(bench *b)
 		for (unsigned t = 1; t < SIZES; t++)
 			record(b, kinds, all, k, t, sizes[t]);
 	office_close(&small);
+	office_close(&vast);
 	office_close(&large);
 	office_close(&resident);
 }

@@ -109,7 +109,7 @@ tsan)
 	;;
 stress)
 	# These tell what stays mapped when nothing pins it: here nothing does.
-	without='budget-(growth|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
+	without='budget-(batch|growth|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
 	without="$without|letting_go_lets_go_of_what_reads_kept\$|windows_of_any_size\$|patched_regions_heal_when"
 	without="$without|faults_of_files_that_are_gone_are_not_classified\$"
 	build build-stress -Dstress=true && slowly 10 0.2 run_programs build-stress

@@ -165,18 +165,17 @@ static void undo_evict(smmap__budget *budget, smmap__region region)
 	}
 }
 
-/* Makes the system call for a region that is EVICTING. The caller holds a reference to the file. */
-static bool give_back(smmap__budget *budget, smmap__region region)
+static uint64_t charge_of(smmap__region region)
+{
+	return smmap__region_charge(region,
+	                            atomic_load_explicit(smmap__region_word(region), memory_order_acquire));
+}
+
+/* The system call for an EVICTING region is done. `length` is what was charged. */
+static bool given_back(smmap__budget *budget, smmap__region region, uint64_t length)
 {
 	smmap__file *file = region.leaf->file;
-	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
-	uint64_t length = smmap__region_charge(region, word);
 	uint64_t begin = smmap__region_begin(region);
-	if (smmap__file_unmap_region(region, length) != 0) {
-		undo_evict(budget, region);
-		smmap__evict_link(budget, region);
-		return false;
-	}
 	if (!finish_evict(budget, region)) {
 		/* Rescued: mapped as before. Whoever holds it linked still has it; else it goes back on a list. */
 		smmap__evict_link(budget, region);
@@ -185,6 +184,18 @@ static bool give_back(smmap__budget *budget, smmap__region region)
 	smmap__count(&budget->shared->count.evictions, 1);
 	smmap__file_trace(file, SMMAP_EVENT_EVICT, begin, length);
 	return true;
+}
+
+/* Makes the system call for a region that is EVICTING. The caller holds a reference to the file. */
+static bool give_back(smmap__budget *budget, smmap__region region)
+{
+	uint64_t length = charge_of(region);
+	if (smmap__file_unmap_region(region, length) != 0) {
+		undo_evict(budget, region);
+		smmap__evict_link(budget, region);
+		return false;
+	}
+	return given_back(budget, region, length);
 }
 
 /* EMPTY regions must not pile up on the lists: each keeps its file known. */
@@ -216,6 +227,48 @@ bool smmap__budget_evict_one(smmap__budget *budget)
 	return false;
 }
 
+/* One system call for many EVICTING regions; each has a reference to its file, which goes. Returns how many went. */
+static unsigned give_back_many(smmap__budget *budget, const smmap__region *victims, unsigned count)
+{
+	uint64_t lengths[SMMAP__RANGES_MAX];
+	unsigned given = 0;
+	for (unsigned i = 0; i < count; i++)
+		lengths[i] = charge_of(victims[i]);
+	unsigned done = count > 1 ? smmap__file_unmap_regions(victims, count) : 0;
+	for (unsigned i = 0; i < count; i++) {
+		smmap__file *file = victims[i].leaf->file;
+		given += i < done ? given_back(budget, victims[i], lengths[i]) : give_back(budget, victims[i]);
+		budget->give_file(budget, file);
+	}
+	return given;
+}
+
+/* Evicts several regions for the misses to come, where that pays. false: none went. */
+static bool evict_ahead(smmap__budget *budget)
+{
+	smmap__region victims[SMMAP__RANGES_MAX];
+	unsigned size = smmap__batch_next(budget);
+	unsigned chosen = 0;
+	unsigned given = 0;
+	bool ends = size < 2;
+	while (chosen < size && !ends) {
+		smmap__region region;
+		enum smmap__choice choice = smmap__evict_choose(budget, &region);
+		if (choice == SMMAP__NOTHING)
+			break;
+		smmap__file *file = region.leaf->file;
+		ends = choice == SMMAP__VICTIM && !smmap__file_can_batch(file);
+		if (choice == SMMAP__VICTIM && !ends) {
+			victims[chosen++] = region;
+			continue;
+		}
+		given += ends && give_back(budget, region);
+		budget->give_file(budget, file);
+	}
+	given += give_back_many(budget, victims, chosen);
+	return given != 0;
+}
+
 bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
 {
 	_Atomic uint64_t *at = smmap__region_word(region);
@@ -230,10 +283,10 @@ bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
 	return false;
 }
 
-static void make_room_for(smmap__budget *budget, uint64_t bytes, uint64_t handles)
+static void make_room_for(smmap__budget *budget, uint64_t bytes, uint64_t handles, bool ahead)
 {
 	while (would_exceed(budget, bytes, handles)) {
-		if (smmap__budget_evict_one(budget))
+		if ((ahead && evict_ahead(budget)) || smmap__budget_evict_one(budget))
 			continue;
 		if (would_exceed(budget, bytes, handles))
 			smmap__count(&budget->shared->count.over_budget, 1);
@@ -243,16 +296,16 @@ static void make_room_for(smmap__budget *budget, uint64_t bytes, uint64_t handle
 
 void smmap__budget_make_room(smmap__budget *budget)
 {
-	make_room_for(budget, 0, 0);
+	make_room_for(budget, 0, 0, false);
 }
 
 void smmap__budget_reserve(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
 	uint64_t resident = length + smmap__budget_slack(length);
-	make_room_for(budget, resident, 1);
+	make_room_for(budget, resident, 1, true);
 	bool was_over = would_exceed(budget, resident, 1);
 	smmap__budget_charge(budget, file, length);
 	/* Another thread may have taken the same room. */
 	if (!was_over)
-		make_room_for(budget, 0, 0);
+		make_room_for(budget, 0, 0, false);
 }

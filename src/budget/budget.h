@@ -3,7 +3,8 @@
  * The budget of a manager: what is charged, what is given back next, and the pins.
  *
  *   pin  --miss-->  reserve, make room, BUSY, map, MAPPED, link          (pin.c)
- *   make room  -->  choose a victim from the lists, EVICTING, unmap      (budget.c)
+ *   make room  -->  choose victims from the lists, EVICTING, unmap       (budget.c)
+ *   how many at a time                                                   (batch.c)
  *   the lists  -->  which victim                                         (evict.c)
  *
  * Eviction order: two first-in-first-out lists (evict.c says why). A hit only sets a bit in the state word; the lists are
@@ -50,6 +51,8 @@ typedef struct smmap__budget {
 	_Atomic uint64_t open_files; /* files with at least one region */
 	_Atomic unsigned heat_epoch; /* the clock of the heat that copying reads keep (cursor/read.c) */
 	smmap__evict evict;
+	_Atomic uint32_t batch; /* regions that are given back at a time; 0: none yet */
+	_Atomic int32_t regret; /* for what was given back too early (batch.c) */
 	/* Who waits for a region that another thread is making system calls for. */
 	pthread_mutex_t wait_lock;
 	pthread_cond_t wait_over;
@@ -116,6 +119,13 @@ uint64_t smmap__budget_slack(uint64_t length);
 void smmap__budget_wake(smmap__budget *budget, uint64_t before);
 /* Sleeps until the region's state is neither BUSY nor, when `also_evicting`, EVICTING. */
 void smmap__budget_wait(smmap__budget *budget, smmap__region region, bool also_evicting);
+
+/* ---- how many at a time (batch.c) ---- */
+
+/* A region is mapped that was given back at `stamp` (0: never). */
+void smmap__batch_missed(smmap__budget *budget, uint32_t stamp);
+/* How many regions to give back now; SMMAP__RANGES_MAX at most. */
+unsigned smmap__batch_next(smmap__budget *budget);
 
 /* ---- eviction order (evict.c) ---- */
 

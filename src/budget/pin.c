@@ -71,6 +71,7 @@ static int map_busy(smmap__budget *budget, smmap__region region, uint64_t before
 		atomic_store_explicit(&file->short_length[region.leaf->is_span], length, memory_order_relaxed);
 	if ((before & SMMAP__LINKED) != 0)
 		atomic_fetch_sub_explicit(&budget->evict.stale, 1, memory_order_relaxed);
+	smmap__batch_missed(budget, smmap__word_stamp(before));
 	smmap__budget_reserve(budget, file, length);
 	int code = map_with_victims(budget, region, length);
 	if (code != 0) {

@@ -471,15 +471,21 @@ static bool map_over(smmap__file *file, void *address, uint64_t offset, size_t l
 	return code == 0;
 }
 
-static int zap_stable(smmap__file *file, smmap__region region)
+static smmap__range range_of(const smmap__file *file, smmap__region region)
 {
 	uint64_t begin = smmap__region_begin(region);
 	uint64_t end =
 		smmap__min(begin + file->stride, atomic_load_explicit(&file->map_length, memory_order_relaxed));
-	void *address = file->base + (size_t)begin;
-	if (smmap__fault_count(&file->faults) != 0 && map_over(file, address, begin, (size_t)(end - begin)))
+	return (smmap__range){file->base + (size_t)begin, (size_t)(end - begin)};
+}
+
+static int zap_stable(smmap__file *file, smmap__region region)
+{
+	smmap__range range = range_of(file, region);
+	if (smmap__fault_count(&file->faults) != 0 &&
+	    map_over(file, range.address, smmap__region_begin(region), range.length))
 		return 0;
-	return smmap__os.zap(address, (size_t)(end - begin));
+	return smmap__os.zap(range.address, range.length);
 }
 
 int smmap__file_map_region(smmap__region region, uint64_t length)
@@ -501,6 +507,19 @@ int smmap__file_unmap_region(smmap__region region, uint64_t length)
 	if (file->backing == SMMAP_BACKING_MEMORY)
 		return unmap_memory(file, region);
 	return unmap_detached(file, region, length);
+}
+
+bool smmap__file_can_batch(const smmap__file *file)
+{
+	return smmap__file_is_stable(file) && smmap__fault_count(&file->faults) == 0;
+}
+
+unsigned smmap__file_unmap_regions(const smmap__region *regions, unsigned count)
+{
+	smmap__range ranges[SMMAP__RANGES_MAX];
+	for (unsigned i = 0; i < count; i++)
+		ranges[i] = range_of(regions[i].leaf->file, regions[i]);
+	return smmap__os.zap_many(ranges, count);
 }
 
 /* ---- reading, errors, advice ---- */

@@ -147,6 +147,12 @@ smmap__table *smmap__file_table(smmap__file *file, bool spans, smmap__table_kind
 
 int smmap__file_map_region(smmap__region region, uint64_t length);
 int smmap__file_unmap_region(smmap__region region, uint64_t length);
+/*
+ * The same for up to SMMAP__RANGES_MAX regions for which smmap__file_can_batch. Returns how many it did, from the first on; the
+ * others are as they were.
+ */
+unsigned smmap__file_unmap_regions(const smmap__region *regions, unsigned count);
+bool smmap__file_can_batch(const smmap__file *file);
 
 /* ---- the rest ---- */
 

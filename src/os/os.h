@@ -47,6 +47,13 @@ enum {
 	SMMAP__MAP_FIXED = 2    /* at `*address`, replacing what is there */
 };
 
+typedef struct smmap__range {
+	void *address;
+	size_t length;
+} smmap__range;
+
+enum { SMMAP__RANGES_MAX = 64 };
+
 typedef struct smmap__os_calls {
 	void *(*allocate)(size_t size);
 	void (*deallocate)(void *block);
@@ -71,6 +78,8 @@ typedef struct smmap__os_calls {
 	int (*extend)(void *address, size_t length, size_t new_length);
 	/* Gives the resident pages of a file mapping back; the next touch reads them again. */
 	int (*zap)(void *address, size_t length);
+	/* The same for up to SMMAP__RANGES_MAX ranges at once. Returns how many it did, from the first on; 0: none. */
+	unsigned (*zap_many)(const smmap__range *ranges, unsigned count);
 	int (*advise)(void *address, size_t length, int advice);
 	/* One byte for each page: 1 when it is in the page cache. */
 	int (*residency)(void *address, size_t length, unsigned char *pages);
@@ -84,6 +93,7 @@ typedef struct smmap__os_facts {
 	size_t granularity;     /* of mapping: offsets and addresses are multiples of it */
 	size_t block_size;      /* what one page fault may map at most, and one page table covers */
 	bool can_zap;           /* stable placement is possible */
+	bool can_zap_many;      /* giving back many ranges at once is cheaper than one after another */
 	bool plenty_of_address; /* 64-bit pointers */
 } smmap__os_facts;
 
