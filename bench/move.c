@@ -4,6 +4,7 @@
 #include "ours.h"
 #include "peers.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define W (2 * MIB)
@@ -124,9 +125,32 @@ static void record_git2(bench *b, const contestant *all, uint64_t regions, bool 
 	                  &all[0], &all[1]);
 }
 
+/* A pin and an unpin, alone: what no move can be faster than. */
+static uint64_t run_two_swaps(void *context, uint64_t count)
+{
+	_Atomic uint64_t *word = context;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+		atomic_compare_exchange_strong_explicit(word, &seen, seen + 1, memory_order_acq_rel,
+		                                        memory_order_acquire);
+		seen = atomic_load_explicit(word, memory_order_relaxed);
+		atomic_compare_exchange_strong_explicit(word, &seen, seen - 1, memory_order_release,
+		                                        memory_order_relaxed);
+	}
+	return count;
+}
+
+static void record_swaps(bench *b, const contestant *all, uint64_t regions)
+{
+	char name[64];
+	snprintf(name, sizeof name, "two compare-and-swaps, for %llu regions", (unsigned long long)regions);
+	bench_record_time(b, &(figure){.group = "move", .name = name, .peer = "libgit2"}, &all[2], &all[1]);
+}
+
 static void against_git2(bench *b, const char *path, uint64_t regions, bool churned)
 {
 	mover m = {.regions = regions, .random = {regions}};
+	_Atomic uint64_t word = 0;
 	ours_open(&m.ours, path, W, 4 * TIB, SMMAP_PLACEMENT_STABLE);
 	map_all(&m);
 	if (churned) {
@@ -139,9 +163,12 @@ static void against_git2(bench *b, const char *path, uint64_t regions, bool chur
 	contestant all[] = {
 		{.name = "move", .run = run_ours, .context = &m},
 		{.name = "move: libgit2", .run = run_git2, .context = &m},
+		{.name = "move: two swaps", .run = run_two_swaps, .context = &word},
 	};
-	bench_race(b, all, 2);
+	bench_race(b, all, 3);
 	record_git2(b, all, regions, churned);
+	if (!churned)
+		record_swaps(b, all, regions);
 	git2_close(&m.git2);
 	ours_close(&m.ours);
 	free(m.offsets);
