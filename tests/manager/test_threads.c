@@ -309,25 +309,8 @@ static void fork_once(crew *c)
 		fail_msg("the child ended with status 0x%x", status);
 }
 
-/*
- * Under AddressSanitizer a child hung once here, in a run under load, and not again in six. Its allocator, which takes no lock
- * around a fork, is suspected, but that is not proven: it may be ours.
- */
-#if defined(__SANITIZE_ADDRESS__)
-#define ALLOCATOR_HANGS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ALLOCATOR_HANGS 1
-#endif
-#endif
-#ifndef ALLOCATOR_HANGS
-#define ALLOCATOR_HANGS 0
-#endif
-
 static void fork_among_threads(int placement, bool changing, size_t forks)
 {
-	if (ALLOCATOR_HANGS)
-		skip_test("a child hung here once under AddressSanitizer; the cause is not known");
 	static crew c;
 	make_crew(&c, placement, 4096, SIZE_MAX);
 	c.changing = changing;
