@@ -7,6 +7,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 passed=0
 failed=0
+skipped=0
 
 # check NAME: runs the function of that name; it fails by what it prints or by its exit code.
 check() {
@@ -67,6 +68,42 @@ only_os_names_the_system() {
 	! grep -nE '^ *# *include <(sys/|fcntl|unistd|signal|linux/)' src/*/*.[ch] | grep -v '^src/os/'
 }
 
+the_handler_is_async_signal_safe() {
+	scripts/check-handler.sh build/libsmmap.a
+}
+
+# plant FILE SED-SCRIPT: a library whose object of that source was made from what sed makes of it.
+plant() {
+	local object=$scratch/${1//\//_}.o
+	cp build/libsmmap.a "$scratch/planted.a"
+	sed "$2" "$1" >"$scratch/planted.c"
+	cmp -s "$1" "$scratch/planted.c" && echo "nothing planted into $1"
+	${CC:-gcc} -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -Iinclude -Isrc -c "$scratch/planted.c" -o "$object" &&
+		ar r "$scratch/planted.a" "$object"
+}
+
+# Whatever way it is reached: by itself, from a layer below, by the table, by a pointer that nobody knows.
+what_the_handler_must_not_do_is_found() {
+	local here='/^static bool handle_fault/,/^}/s/^	hit found;/&' from='smmap__os_patch <- handle_fault <- enter <- enter_'
+	expect() {
+		if scripts/check-handler.sh "$scratch/planted.a" >"$scratch/found"; then
+			echo "not found: $1"
+		fi
+		grep -q "$1" "$scratch/found" || cat "$scratch/found" /dev/stdin <<<"expected: $1"
+	}
+	plant src/guard/guard.c "1i #include <stdlib.h>
+		$here free(*(void *volatile[]){malloc((size_t)address)});/"
+	expect '^not async-signal-safe: malloc <- handle_fault <- enter <- enter_'
+	plant src/guard/guard.c "$here smmap__os.deallocate(smmap__os.allocate((size_t)address));/"
+	expect '^not async-signal-safe: malloc <- os_allocate (smmap__os.allocate) <- handle_fault <- enter <- enter_'
+	expect '^not async-signal-safe: free <- os_deallocate (smmap__os.deallocate) <- handle_fault <- enter <- enter_'
+	plant src/os/linux_trap.c '1i #include <stdio.h>
+		/^bool smmap__os_patch/,/^}/s/^{/{ printf("%p\\n", address);/'
+	expect "^not async-signal-safe: printf <- $from"
+	plant src/guard/guard.c "$here ((void (*volatile)(void))(uintptr_t)address)();/"
+	expect '^not async-signal-safe: a function that only a pointer tells <- handle_fault <- enter <- enter_'
+}
+
 the_tool_sees_the_public_header_alone() {
 	! grep -nE 'smmap__|include "(os|base|guard|region|file|budget|manager|cursor)/' tool/*.[ch]
 }
@@ -115,8 +152,18 @@ check the_library_has_its_soname
 check layers_include_downwards
 check only_os_names_the_system
 check the_tool_sees_the_public_header_alone
+case $(uname -m) in
+x86_64 | i?86 | aarch64)
+	check the_handler_is_async_signal_safe
+	check what_the_handler_must_not_do_is_found
+	;;
+*)
+	echo "skipped  build:the_handler_is_async_signal_safe (needs x86 or aarch64, whose machine code it reads)"
+	skipped=1
+	;;
+esac
 check every_file_names_its_licence
 check the_readme_shows_the_example
 check an_installed_library_can_be_used
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
