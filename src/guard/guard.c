@@ -19,13 +19,15 @@ typedef struct range {
 	_Atomic uintptr_t end; /* 0: the slot is free */
 	_Atomic uint64_t offset;
 	_Atomic(smmap__fault_log *) log;
+	/* Where the zeros begin that reach to the end, as far as the handler remembers: `end` when it does not. */
+	_Atomic uintptr_t zeros;
 } range;
 
 /*
  * Slots live in segments that double in size and never move or go away: segment k holds FIRST << k slots. Slot
  * numbers begin at 1.
  */
-enum { FIRST = 64, SEGMENTS = 26, FAULTS_BEFORE_THE_REST = 8 };
+enum { FIRST = 64, SEGMENTS = 26, FAULTS_BEFORE_THE_REST = 8, LAST_SPARES = 2 };
 
 static _Atomic(range *) segments[SEGMENTS];
 static _Atomic uint32_t used;        /* slots that were ever used */
@@ -64,6 +66,7 @@ typedef struct hit {
 	uintptr_t end;
 	uint64_t offset;
 	smmap__fault_log *log;
+	range *range;
 } hit;
 
 static bool read_range(range *r, uintptr_t address, hit *found)
@@ -73,6 +76,7 @@ static bool read_range(range *r, uintptr_t address, hit *found)
 	found->end = atomic_load_explicit(&r->end, memory_order_acquire);
 	found->offset = atomic_load_explicit(&r->offset, memory_order_acquire);
 	found->log = atomic_load_explicit(&r->log, memory_order_acquire);
+	found->range = r;
 	uint32_t after = atomic_load_explicit(&r->sequence, memory_order_relaxed);
 	/* A range under change is not the one that is being read: that one is held by its reader. */
 	return before == after && (before & 1) == 0 && address >= found->begin && address < found->end;
@@ -103,9 +107,42 @@ static void note_fault(smmap__fault_log *log, uint64_t offset)
 }
 
 /*
+ * Replaces the rest of a range from `at` on: up to zeros that were put there before, and not over them. Where they end
+ * is where the system has one mapping end, so nothing has to be split there; behind them it may have joined them with
+ * what follows.
+ */
+static bool patch_the_rest(const hit *found, uintptr_t at, uintptr_t zeros)
+{
+	if (!smmap__os_patch((void *)at, zeros - at, true))
+		return false;
+	atomic_store_explicit(&found->range->zeros, at, memory_order_relaxed);
+	return true;
+}
+
+/*
+ * Where not even one mapping can be split any more, one goes as a whole, with what was good in it: zeros and an error
+ * rather than the end of the process. It begins and ends with the range and the zeros, but for pages replaced one by
+ * one at its ends, which the system may have joined with those of a neighbour.
+ */
+static bool patch_without_a_split(const hit *found, uintptr_t at, uintptr_t zeros, size_t page)
+{
+	for (uintptr_t before = 0; before < FAULTS_BEFORE_THE_REST && found->begin + before * page <= at;
+	     before++)
+		for (uintptr_t after = 0; after < FAULTS_BEFORE_THE_REST && zeros - after * page > at; after++) {
+			uintptr_t begin = found->begin + before * page;
+			if (smmap__os_patch((void *)begin, zeros - after * page - begin, true)) {
+				if (after == 0)
+					atomic_store_explicit(&found->range->zeros, begin, memory_order_relaxed);
+				return true;
+			}
+		}
+	return false;
+}
+
+/*
  * One page at first. A file that goes on failing has the whole rest of its range replaced at once, which is one
- * mapping however many pages fail; so too when the mappings run short. Where not even one can be split any more, the
- * range goes from its beginning on, with what was good in it: zeros and an error rather than the end of the process.
+ * mapping however many pages fail; so too when the mappings run short. Splitting may take the process one mapping above
+ * its limit, from where nothing can be mapped at all: so the last spares are for those that split nothing.
  */
 static bool handle_fault(void *address)
 {
@@ -117,13 +154,20 @@ static bool handle_fault(void *address)
 	uint32_t before = atomic_load_explicit(&found.log->count, memory_order_relaxed);
 	/* Noted first: who copies the zeros must find the note when it looks again. */
 	note_fault(found.log, found.offset + (at - found.begin));
-	if (before + 1 < FAULTS_BEFORE_THE_REST && smmap__os_patch((void *)at, page))
-		return true;
-	if (smmap__os_patch((void *)at, found.end - at))
-		return true;
-	smmap__os_hold_spares(false);
-	return smmap__os_patch((void *)at, found.end - at) ||
-	       smmap__os_patch((void *)found.begin, found.end - found.begin);
+	uintptr_t zeros = atomic_load_explicit(&found.range->zeros, memory_order_relaxed);
+	/* The file was mapped over them since, or the slot is another range's by now. */
+	if (zeros <= at || zeros > found.end)
+		zeros = found.end;
+	bool alone = before + 1 < FAULTS_BEFORE_THE_REST;
+	do {
+		if (smmap__os_count_spares() <= LAST_SPARES) {
+			if (patch_without_a_split(&found, at, zeros, page))
+				return true;
+		} else if ((alone && smmap__os_patch((void *)at, page, false)) || patch_the_rest(&found, at, zeros)) {
+			return true;
+		}
+	} while (smmap__os_give_spare());
+	return false;
 }
 
 /* ---- the register ---- */
@@ -162,6 +206,7 @@ static void write_range(range *r, uintptr_t begin, uintptr_t end, uint64_t offse
 	atomic_store_explicit(&r->end, end, memory_order_release);
 	atomic_store_explicit(&r->offset, offset, memory_order_release);
 	atomic_store_explicit(&r->log, log, memory_order_release);
+	atomic_store_explicit(&r->zeros, end, memory_order_release);
 	atomic_store_explicit(&r->sequence, sequence + 2, memory_order_release);
 }
 

@@ -49,24 +49,36 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- spare mappings ---- */
 
-/* A range that is patched to its end needs one or two; the rest is for others before the next miss. */
+/* A range that is patched needs one or two; the rest is for others before the next miss. */
 enum { SPARES = 16 };
 
 static _Atomic(void *) spares[SPARES];
 
-static void give_spares_up(void)
+bool smmap__os_give_spare(void)
 {
 	for (int i = 0; i < SPARES; i++) {
 		void *spare = atomic_exchange_explicit(&spares[i], NULL, memory_order_acq_rel);
-		if (spare != NULL)
+		if (spare != NULL) {
 			munmap(spare, smmap__os_facts_now.page_size);
+			return true;
+		}
 	}
+	return false;
+}
+
+unsigned smmap__os_count_spares(void)
+{
+	unsigned count = 0;
+	for (int i = 0; i < SPARES; i++)
+		count += atomic_load_explicit(&spares[i], memory_order_relaxed) != NULL;
+	return count;
 }
 
 void smmap__os_hold_spares(bool hold)
 {
 	if (!hold) {
-		give_spares_up();
+		while (smmap__os_give_spare()) {
+		}
 		return;
 	}
 	for (int i = 0; i < SPARES; i++) {
@@ -84,9 +96,11 @@ void smmap__os_hold_spares(bool hold)
 	}
 }
 
-bool smmap__os_patch(void *address, size_t length)
+/* Nothing is ever reserved for what cannot be written to: the flag only keeps the two kinds apart. */
+bool smmap__os_patch(void *address, size_t length, bool rest)
 {
-	return mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
+	int apart = rest ? MAP_NORESERVE : 0;
+	return mmap(address, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | apart, -1, 0) !=
 	       MAP_FAILED;
 }
 

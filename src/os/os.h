@@ -132,10 +132,16 @@ uint64_t smmap__os_trap_passed(void); /* signals handed on to previous handlers 
 void smmap__os_trap_lock(void);
 void smmap__os_trap_unlock(void);
 
-/* Replaces the pages by readable zeros; async-signal-safe. false: no mapping was to be had. */
-bool smmap__os_patch(void *address, size_t length);
-/* Takes care that spare mappings are held (hold), or gives them up, so that a patch works then; async-signal-safe. */
+/*
+ * Replaces the pages by readable zeros; async-signal-safe. false: no mapping was to be had. What was replaced with the
+ * same `rest` may become one mapping with what lies beside it.
+ */
+bool smmap__os_patch(void *address, size_t length, bool rest);
+/* Takes care that spare mappings are held (hold), or gives them all up. */
 void smmap__os_hold_spares(bool hold);
+/* How many are held; gives one up, so that a patch may work then (false: none left). Async-signal-safe. */
+unsigned smmap__os_count_spares(void);
+bool smmap__os_give_spare(void);
 
 /* Calls the three functions around every fork of the process; once. Returns 0 or a code. */
 int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));

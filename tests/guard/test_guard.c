@@ -177,6 +177,74 @@ static void patched_regions_heal_when_they_are_evicted(void)
 	guard_off();
 }
 
+/* Whole again, each region is good once it was mapped anew; but the file says so only after a refresh. */
+static void patched_ranges_heal_on_refresh(void)
+{
+	guard_on();
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 16 * page, MIB);
+		smmap_cursor a = SMMAP_CURSOR_INIT;
+		const char *path = files_make("a", 64 * page, 1);
+		for (int round = 0; round < 3; round++) {
+			open_cursor(&a, manager, path);
+			use_and_check(&a, 16 * page, 0, 16 * page, 1);
+			assert_int_equal(truncate(path, 0), 0);
+			for (uint64_t k = 0; k < 16; k++)
+				assert_int_equal(touch(smmap_cursor_data(&a) + k * page), 0);
+			files_write(path, 0, 64 * page, 1);
+			assert_int_equal(touch(smmap_cursor_data(&a)), 0);
+			assert_true(smmap_refresh(&a) >= SMMAP_CHANGE_FAULTED);
+			use_and_check(&a, 16 * page, 0, 16 * page, 1);
+			assert_int_equal(smmap_cursor_error(&a, NULL), 0);
+		}
+		smmap_cursor_close(&a);
+		free_manager(manager);
+	}
+	guard_off();
+}
+
+static void the_error_stays_until_refresh(void)
+{
+	guard_on();
+	for (int i = 0; i < PLACEMENTS; i++) {
+		smmap_manager *manager = new_manager(placements[i], 16 * page, MIB);
+		smmap_cursor a = SMMAP_CURSOR_INIT, b = SMMAP_CURSOR_INIT;
+		uint64_t offset = 0;
+		unsigned char got[100];
+		const char *path = files_make("a", 64 * page, 1);
+		open_cursor(&a, manager, path);
+		open_cursor(&b, manager, path);
+		use_and_check(&a, 16 * page, 0, 16 * page, 1);
+		use_and_check(&b, 0, 0, 16 * page, 1);
+		assert_int_equal(truncate(path, (off_t)(17 * page)), 0);
+		assert_int_equal(touch(smmap_cursor_data(&a) + 3 * page), 0);
+		assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_ETRUNCATED);
+		files_write(path, 17 * page, 47 * page, 1);
+		/* Neither the file's being whole, nor eviction, nor reading, nor time, nor another fault clears it. */
+		smmap_cursor_unuse_region(&a);
+		assert_int_equal(smmap_manager_collect(manager), 1);
+		assert_int_equal(smmap_read(&a, 19 * page, got, 100), 100);
+		files_assert(got, 19 * page, 100, 1);
+		for (int k = 0; k < 3; k++) {
+			assert_int_equal(smmap_cursor_error(&a, &offset), SMMAP_ETRUNCATED);
+			assert_int_equal(offset, 19 * page);
+			assert_int_equal(smmap_cursor_error(&b, &offset), SMMAP_ETRUNCATED);
+			assert_int_equal(smmap_cursor_use_region(&a, 0, 0), SMMAP_ETRUNCATED);
+		}
+		assert_true(smmap_refresh(&a) >= SMMAP_CHANGE_FAULTED);
+		assert_int_equal(smmap_cursor_error(&a, NULL), 0);
+		use_and_check(&a, 16 * page, 0, 16 * page, 1);
+		/* The other holder keeps the old one, with its error, until it refreshes. */
+		assert_int_equal(smmap_cursor_error(&b, NULL), SMMAP_ETRUNCATED);
+		assert_true(smmap_refresh(&b) >= 0);
+		assert_int_equal(smmap_cursor_error(&b, NULL), 0);
+		smmap_cursor_close(&a);
+		smmap_cursor_close(&b);
+		free_manager(manager);
+	}
+	guard_off();
+}
+
 static uint64_t mappings(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -188,24 +256,44 @@ static uint64_t mappings(void)
 	return count;
 }
 
+/* Random reads through direct pointers, one cursor for each window, of a file that is not there any more. */
+static void rage(smmap_manager *manager, uint64_t size, uint64_t window)
+{
+	enum { READS = 200000 };
+	size_t count = (size_t)(size / window);
+	smmap_cursor *c = calloc(count, sizeof *c);
+	random_source random = random_from(random_seed());
+	const char *path = files_make_sparse("a", size);
+	uint64_t faults_before = faults();
+	assert_non_null(c);
+	for (size_t i = 0; i < count; i++) {
+		open_cursor(&c[i], manager, path);
+		assert_int_equal(smmap_cursor_use_region(&c[i], i * window, 0), window);
+	}
+	assert_int_equal(truncate(path, 0), 0);
+	for (size_t i = test_rounds(READS); i != 0; i--) {
+		uint64_t at = random_below(&random, size);
+		assert_int_equal(touch(smmap_cursor_data(&c[at / window]) + at % window), 0);
+	}
+	assert_true(mappings() < 1000);
+	/* Each fault replaces all behind it: the lowest address so far is met about ln(pages) times. */
+	assert_in_range(faults() - faults_before, 8, 100);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(smmap_cursor_error(&c[i], NULL), SMMAP_ETRUNCATED);
+		smmap_cursor_close(&c[i]);
+	}
+	free(c);
+	free_manager(manager);
+}
+
 static void a_storm_of_faults_makes_few_mappings(void)
 {
+	/* With 32-bit pointers there is no room for more. */
+	const uint64_t size = sizeof(void *) > 4 ? 4 * GIB : GIB;
 	guard_on();
-	smmap_manager *manager = new_static_manager(SMMAP_PLACEMENT_AUTO);
-	smmap_cursor a = SMMAP_CURSOR_INIT;
-	random_source random = random_from(random_seed());
-	const uint64_t size = 512 * MIB;
-	const char *path = files_make_sparse("a", size);
-	open_cursor(&a, manager, path);
-	assert_int_equal(smmap_cursor_use_region(&a, 0, 0), size);
-	uint64_t before = mappings();
-	assert_int_equal(truncate(path, 0), 0);
-	for (int i = 0; i < 200000; i++)
-		assert_int_equal(touch(smmap_cursor_data(&a) + random_below(&random, size)), 0);
-	assert_true(mappings() < before + 50);
-	assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_ETRUNCATED);
-	smmap_cursor_close(&a);
-	free_manager(manager);
+	rage(new_static_manager(SMMAP_PLACEMENT_AUTO), size, size);
+	rage(new_manager(SMMAP_PLACEMENT_STABLE, 64 * MIB, 0), size, 64 * MIB);
+	rage(new_manager(SMMAP_PLACEMENT_STABLE, 2 * MIB, 0), size, 2 * MIB);
 	guard_off();
 }
 
@@ -239,40 +327,75 @@ static size_t max_mappings(void)
 	return (size_t)smmap__os_max_mappings();
 }
 
-/* With all mappings of the process in use. */
-static void works_where_no_mapping_is_to_be_had(void)
+/* Takes all mappings that the process may still have; returns how many. */
+static uint64_t take_all_mappings(void **fill)
 {
-	if (max_mappings() > 200000)
-		skip_test("needs a limit of mappings that can be reached");
-	guard_on();
-	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_STABLE, 16 * page, MIB);
-	smmap_cursor a = SMMAP_CURSOR_INIT;
-	const char *path = files_make("a", 40 * page, 1);
-	open_cursor(&a, manager, path);
-	use_and_check(&a, 0, 0, 16 * page, 1);
-	assert_int_equal(truncate(path, 0), 0);
-	void **fill =
-		mmap(NULL, max_mappings() * sizeof *fill, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(fill, MAP_FAILED);
 	uint64_t count = 0;
 	for (;;) {
 		void *p = mmap(NULL, page, count % 2 != 0 ? PROT_READ : PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
-			break;
+			return count;
 		fill[count++] = p;
 	}
+}
+
+/*
+ * With all mappings of the process in use, files fail that have no fault yet: one for each spare mapping, and many more.
+ */
+static void survive_without_mappings(int placement, size_t files)
+{
+	if (max_mappings() > 200000)
+		skip_test("needs a limit of mappings that can be reached");
+	guard_on();
+	smmap_manager *manager = new_manager(placement, 16 * page, 0);
+	random_source random = random_from(random_seed());
+	smmap_cursor *c = calloc(files, sizeof *c);
+	void **fill =
+		mmap(NULL, max_mappings() * sizeof *fill, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(fill, MAP_FAILED);
+	assert_non_null(c);
+	const char **paths = calloc(files, sizeof *paths);
+	assert_non_null(paths);
+	for (size_t i = 0; i < files; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "f%zu", i);
+		paths[i] = files_make(name, 40 * page, i);
+		open_cursor(&c[i], manager, paths[i]);
+		use_and_check(&c[i], 0, 0, 16 * page, i);
+	}
+	for (size_t i = 0; i < files; i++)
+		assert_int_equal(truncate(paths[i], 0), 0);
+	uint64_t count = take_all_mappings(fill);
 	unsigned char sum = 0;
-	for (uint64_t i = 0; i < 16; i++)
-		sum |= touch(smmap_cursor_data(&a) + (i * 7 % 16) * page);
+	for (size_t i = 0; i < files; i++)
+		sum |= touch(smmap_cursor_data(&c[i]) + random_below(&random, 16) * page);
+	for (size_t i = 40 * files; i != 0; i--)
+		sum |= touch(smmap_cursor_data(&c[random_below(&random, files)]) + random_below(&random, 16) * page);
 	for (uint64_t i = 0; i < count; i++)
 		munmap(fill[i], page);
 	munmap(fill, max_mappings() * sizeof *fill);
 	assert_true(count > 1000);
 	assert_int_equal(sum, 0);
-	assert_int_equal(smmap_cursor_error(&a, NULL), SMMAP_ETRUNCATED);
-	smmap_cursor_close(&a);
+	for (size_t i = 0; i < files; i++) {
+		assert_int_equal(smmap_cursor_error(&c[i], NULL), SMMAP_ETRUNCATED);
+		smmap_cursor_close(&c[i]);
+	}
+	free(paths);
+	free(c);
 	free_manager(manager);
 	guard_off();
+}
+
+static void works_where_no_mapping_is_to_be_had(void)
+{
+	survive_without_mappings(SMMAP_PLACEMENT_STABLE, 1);
+	survive_without_mappings(SMMAP_PLACEMENT_DETACHED, 1);
+}
+
+static void works_where_no_mapping_is_to_be_had_for_many_files(void)
+{
+	survive_without_mappings(SMMAP_PLACEMENT_STABLE, 100);
+	survive_without_mappings(SMMAP_PLACEMENT_DETACHED, 100);
 }
 
 static void regions_by_themselves_and_exports_are_guarded(void)
@@ -485,7 +608,8 @@ static void readers_survive_detached(void)
 TEST_PROGRAM(TEST(direct_readers_see_zeros_and_an_error), TEST(copying_reads_and_buffers_tell),
              TEST(patched_regions_heal_when_they_are_evicted), TEST(a_storm_of_faults_makes_few_mappings),
              TEST(a_storm_over_many_regions), TEST(works_where_no_mapping_is_to_be_had),
-             TEST(regions_by_themselves_and_exports_are_guarded),
+             TEST(works_where_no_mapping_is_to_be_had_for_many_files), TEST(patched_ranges_heal_on_refresh),
+             TEST(the_error_stays_until_refresh), TEST(regions_by_themselves_and_exports_are_guarded),
              TEST(enabling_protects_what_is_mapped_already),
              TEST(faults_of_files_that_are_gone_are_not_classified),
              TEST(grown_files_are_guarded_to_their_end), TEST(readers_survive_stable),
