@@ -45,7 +45,7 @@ static void in_child(void)
 {
 	for (smmap_manager *m = managers; m != NULL; m = m->next) {
 		/* Its sleepers do not exist here; destroying it would wait for them. */
-		pthread_cond_init(&m->budget.wait_over, NULL);
+		m->budget.wait_over = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 		atomic_store_explicit(&m->budget.forked, true, memory_order_relaxed);
 		m->budget.is_childs = true;
 	}

@@ -105,7 +105,7 @@ static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 	code = smmap__budget_init(&manager->budget, shared);
 	if (code != 0)
 		goto no_budget;
-	code = -pthread_mutex_init(&manager->files_lock, NULL);
+	code = smmap__os_mutex_init(&manager->files_lock);
 	if (code != 0)
 		goto no_lock;
 	manager->bucket_count = FIRST_BUCKETS;

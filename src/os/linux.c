@@ -21,6 +21,8 @@
 #include <linux/fs.h>
 #include <linux/stat.h>
 
+#include "os/system.h"
+
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -53,7 +55,7 @@ static int os_open(const char *path, int flags, int *descriptor)
 
 static int os_duplicate(int descriptor, int *copy)
 {
-	int flags = fcntl(descriptor, F_GETFL);
+	int flags = fcntl(descriptor, F_GETFL, 0);
 	if (flags < 0)
 		return -errno;
 	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0)
@@ -362,6 +364,16 @@ bool smmap__os_is_unmappable(int code)
 {
 	return code == SMMAP_ENODEV || code == SMMAP_EINVAL || code == SMMAP_EACCES || code == SMMAP_EPERM ||
 	       code == SMMAP_ENOTSUP || code == SMMAP_ENOSYS;
+}
+
+int smmap__os_mutex_init(pthread_mutex_t *mutex)
+{
+	return -pthread_mutex_init(mutex, NULL);
+}
+
+int smmap__os_cond_init(pthread_cond_t *condition)
+{
+	return -pthread_cond_init(condition, NULL);
 }
 
 int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))

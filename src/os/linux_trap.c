@@ -19,6 +19,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "os/system.h"
+
 enum { LEVELS = 8 };
 
 static struct sigaction

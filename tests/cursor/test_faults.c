@@ -344,8 +344,8 @@ static void sweep(int placement, uint64_t limit)
 					nth++;
 				if (actions[i].loses_mappings)
 					continue;
-				for (uint64_t nth = 1; fail_one(&actions[i], placement, limit, INJECT_UNMAP | INJECT_ZAP, nth,
-				                                codes[k], sticky);)
+				for (uint64_t nth = 1; fail_one(&actions[i], placement, limit, INJECT_UNMAP | INJECT_ADVISE,
+				                                nth, codes[k], sticky);)
 					nth++;
 			}
 }
@@ -399,7 +399,7 @@ static void freeing_a_manager_can_be_tried_again(void)
 		smmap_cursor_close(&s.cursor);
 		smmap_buffer_close(&s.buffer);
 		smmap_region_close(&s.region);
-		inject_arm(INJECT_UNMAP | INJECT_ZAP, 1, SMMAP_ENOMEM, true);
+		inject_arm(INJECT_UNMAP | INJECT_ADVISE, 1, SMMAP_ENOMEM, true);
 		assert_int_equal(smmap_manager_free(s.manager), SMMAP_EBUSY);
 		inject_disarm();
 		smmap__manager_check(s.manager);
