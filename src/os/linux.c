@@ -89,13 +89,16 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Asked for by its number, since not every libc has a function for it. */
-static int64_t birth_of(int directory, const char *path, int flags)
+/* Asked for by its number, since not every libc has a function for it. Kernels and sandboxes without it say so. */
+static int find_birth(int directory, const char *path, int flags, int64_t *birth_ns)
 {
 	struct statx st;
-	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0)
-		return 0;
-	return (int64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+	*birth_ns = 0;
+	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0)
+		return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : -errno;
+	if ((st.stx_mask & STATX_BTIME) != 0)
+		*birth_ns = (int64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+	return 0;
 }
 
 static void fill_identity(smmap__identity *identity, const struct stat *st)
@@ -109,11 +112,16 @@ static void fill_identity(smmap__identity *identity, const struct stat *st)
 }
 
 /* hugetlbfs is known by its block size, which no other file system has; only then the system is asked. */
-static bool is_hugetlbfs(int descriptor, const struct stat *st)
+static int find_hugetlbfs(int descriptor, const struct stat *st, bool *found)
 {
 	struct statfs fs;
-	return (uint64_t)st->st_blksize >= smmap__os_facts_now.block_size && fstatfs(descriptor, &fs) == 0 &&
-	       (unsigned long)fs.f_type == HUGETLBFS_MAGIC;
+	*found = false;
+	if ((uint64_t)st->st_blksize < smmap__os_facts_now.block_size)
+		return 0;
+	if (fstatfs(descriptor, &fs) != 0)
+		return -errno;
+	*found = (unsigned long)fs.f_type == HUGETLBFS_MAGIC;
+	return 0;
 }
 
 static int os_identify(int descriptor, smmap__identity *identity)
@@ -122,13 +130,20 @@ static int os_identify(int descriptor, smmap__identity *identity)
 	if (fstat(descriptor, &st) != 0)
 		return -errno;
 	uint64_t device_size = 0;
+	int64_t birth_ns;
+	bool is_hugetlbfs;
 	if (S_ISBLK(st.st_mode) && ioctl(descriptor, BLKGETSIZE64, &device_size) != 0)
 		return -errno;
+	int code = find_birth(descriptor, "", AT_EMPTY_PATH, &birth_ns);
+	if (code == 0)
+		code = find_hugetlbfs(descriptor, &st, &is_hugetlbfs);
+	if (code != 0)
+		return code;
 	fill_identity(identity, &st);
-	identity->birth_ns = birth_of(descriptor, "", AT_EMPTY_PATH);
+	identity->birth_ns = birth_ns;
 	if (S_ISBLK(st.st_mode))
 		identity->size = device_size;
-	else if (is_hugetlbfs(descriptor, &st))
+	else if (is_hugetlbfs)
 		identity->type = SMMAP__UNMAPPABLE;
 	return 0;
 }
@@ -136,10 +151,14 @@ static int os_identify(int descriptor, smmap__identity *identity)
 static int os_identify_path(const char *path, smmap__identity *identity)
 {
 	struct stat st;
+	int64_t birth_ns;
 	if (stat(path, &st) != 0)
 		return -errno;
+	int code = find_birth(AT_FDCWD, path, 0, &birth_ns);
+	if (code != 0)
+		return code;
 	fill_identity(identity, &st);
-	identity->birth_ns = birth_of(AT_FDCWD, path, 0);
+	identity->birth_ns = birth_ns;
 	return 0;
 }
 

@@ -94,5 +94,26 @@ static void what_is_interrupted_is_repeated(void)
 	assert_int_equal(smmap__os.identify(descriptor, &identity), SMMAP_EBADF);
 }
 
+/* Some systems and sandboxes have no statx: they say so. Anything else is an error, or a file might be taken for another. */
+static void the_birth_of_a_file_may_be_unknown(void)
+{
+	static const int says_no[] = {ENOSYS, EPERM, EINVAL};
+	static const int is_an_error[] = {ENOMEM, EACCES, EIO, ELOOP};
+	const char *path = files_make("a", 100, 1);
+	smmap__identity identity;
+	for (size_t i = 0; i < sizeof says_no / sizeof *says_no; i++) {
+		smmap_faults_arm(SMMAP_FAULT_STATX, 1, says_no[i], 1);
+		assert_int_equal(smmap__os.identify_path(path, &identity), 0);
+		assert_int_equal(identity.birth_ns, 0);
+		assert_int_equal(identity.size, 100);
+	}
+	for (size_t i = 0; i < sizeof is_an_error / sizeof *is_an_error; i++) {
+		smmap_faults_arm(SMMAP_FAULT_STATX, 1, is_an_error[i], 1);
+		assert_int_equal(smmap__os.identify_path(path, &identity), -is_an_error[i]);
+	}
+	smmap_faults_disarm();
+}
+
 TEST_PROGRAM(TEST(each_kind_has_a_name), TEST(fails_from_the_nth_call_on_as_often_as_asked),
-             TEST(counts_each_kind_by_itself), TEST(what_is_interrupted_is_repeated))
+             TEST(counts_each_kind_by_itself), TEST(what_is_interrupted_is_repeated),
+             TEST(the_birth_of_a_file_may_be_unknown))
