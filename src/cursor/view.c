@@ -71,6 +71,7 @@ static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *fi
 			(void)smmap__os.unmap(address, (size_t)length);
 		return code;
 	}
+	atomic_fetch_add_explicit(&manager->view_mappings, 1, memory_order_relaxed);
 	smmap__gauge_add(&manager->shared.mappings, 1);
 	smmap__count(&manager->shared.count.maps, 1);
 	fill(view, manager, file, (unsigned char *)address + (size_t)(offset - begin), size);
@@ -170,6 +171,7 @@ static void unmap_view(const smmap_view *view)
 	smmap__guard_remove(view->guard);
 	if (view->mapped != NULL)
 		(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
+	atomic_fetch_sub_explicit(&view->manager->view_mappings, 1, memory_order_relaxed);
 	smmap__gauge_sub(&shared->mappings, 1);
 	smmap__count(&shared->count.unmaps, 1);
 }

@@ -196,7 +196,8 @@ void smmap__fork_repair(smmap__budget *budget)
 		set(&budget->handles.now, r.handles);
 		set(&budget->open_files, open_files);
 		set(&budget->evict.stale, r.stale);
-		set(&manager->shared.mappings.now, r.mappings);
+		uint64_t views = atomic_load_explicit(&manager->view_mappings, memory_order_relaxed);
+		set(&manager->shared.mappings.now, r.mappings + views);
 		atomic_store_explicit(&budget->forked, false, memory_order_release);
 	}
 	pthread_mutex_unlock(&manager->files_lock);

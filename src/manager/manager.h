@@ -28,6 +28,7 @@ struct smmap_manager {
 	smmap__file *all_first;
 	smmap__file *idle_oldest, *idle_newest;
 	_Atomic uint64_t exported_bytes;
+	_Atomic uint64_t view_mappings;        /* of views' own, which no table knows */
 	struct smmap_manager *next, *previous; /* of all managers */
 };
 
