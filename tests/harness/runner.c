@@ -247,6 +247,14 @@ static void print_skipped(const test_case *test, const struct ending *ending)
 	printf("skipped  %s:%s (%.*s)\n", program, test->name, (int)strcspn(reason, "\n"), reason);
 }
 
+static void print_notes(const struct ending *ending)
+{
+	char *rest = ending->output;
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+		if (strncmp(line, "note: ", 6) == 0)
+			puts(line);
+}
+
 static enum outcome run_and_report(const test_case *test)
 {
 	struct ending ending = run_in_child(test);
@@ -254,6 +262,7 @@ static enum outcome run_and_report(const test_case *test)
 	switch (outcome) {
 	case PASSED:
 		printf("ok       %s:%s (%.2f s)\n", program, test->name, ending.seconds);
+		print_notes(&ending);
 		break;
 	case SKIPPED_TEST:
 		print_skipped(test, &ending);
