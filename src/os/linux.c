@@ -191,9 +191,7 @@ static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flag
 		*address = p;
 		return 0;
 	}
-	int code = -errno;
-	munmap(p, length);
-	return code;
+	return -errno; /* what is there now goes with the address space that was reserved for it */
 }
 
 /* Reserves more than is needed, maps into the part that is congruent, and gives the margins back. */
