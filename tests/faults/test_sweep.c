@@ -35,6 +35,7 @@ typedef struct world {
 	bool in_memory; /* the file cannot be mapped */
 	bool guarded;
 	bool few_descriptors; /* one is kept, and it is another file's: files are opened again */
+	bool full_register;   /* the guard's register has no slot free: the next range needs memory */
 } world;
 
 enum { SMALL_SIZE = 100000, SMALL_WINDOW = 8192 };
@@ -42,18 +43,22 @@ enum { SMALL_SIZE = 100000, SMALL_WINDOW = 8192 };
 #define LARGE_SIZE (3 * MIB + 123)
 
 static const world worlds[] = {
-	{"stable", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, SMALL_SIZE, SMALL_WINDOW, MIB, false, false, false},
-	{"stable, full", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, SMALL_SIZE, SMALL_WINDOW, 2 * SMALL_WINDOW, false,
-     false, true},
+	{"stable", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, SMALL_SIZE, SMALL_WINDOW, MIB, .guarded = false},
+	{"stable, full", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, SMALL_SIZE, SMALL_WINDOW, 2 * SMALL_WINDOW,
+     .few_descriptors = true},
 	{"stable, large", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, LARGE_SIZE, LARGE_WINDOW, 2 * LARGE_WINDOW,
-     false, false, false},
-	{"detached", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, MIB, false, false, false},
+     .guarded = false},
+	{"stable, register full", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, LARGE_SIZE, LARGE_WINDOW,
+     2 * LARGE_WINDOW, .full_register = true},
+	{"detached", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, MIB, .guarded = false},
 	{"detached, full", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, 2 * SMALL_WINDOW,
-     false, false, true},
-	{"whole files", SMMAP_STATIC, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, 0, MIB, false, false, false},
-	{"in memory", SMMAP_SLIDING, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, SMALL_WINDOW, MIB, true, false, false},
-	{"guarded", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, 4 * SMALL_WINDOW, false,
-     true, false},
+     .few_descriptors = true},
+	{"detached, register full", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, MIB,
+     .full_register = true},
+	{"detached, guarded", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, 4 * SMALL_WINDOW,
+     .guarded = true},
+	{"whole files", SMMAP_STATIC, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, 0, MIB, .guarded = false},
+	{"in memory", SMMAP_SLIDING, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, SMALL_WINDOW, MIB, .in_memory = true},
 };
 enum { WORLDS = sizeof worlds / sizeof *worlds };
 
@@ -206,6 +211,27 @@ static void set_up(scene *s, const world *w)
 	assert_int_equal(smmap_buffer_begin_access(&s->buffer, &s->cursor, s->near, SMMAP_TO_END), 0);
 }
 
+/* Regions by themselves take every slot that the register has room for without more memory. */
+enum { SLOTS = 64 };
+static smmap_region fillers[SLOTS];
+
+static void fill_register(void)
+{
+	smmap_guard_info info;
+	for (size_t i = 0; i < SLOTS; i++) {
+		smmap_guard_status(&info);
+		if (info.ranges >= SLOTS)
+			return;
+		assert_int_equal(smmap_region_open(&fillers[i], kept_new[0], 0, 1, 0), 0);
+	}
+}
+
+static void empty_register(void)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		smmap_region_close(&fillers[i]);
+}
+
 /* Another file's takes the one place. */
 static void push_descriptor_out(scene *s)
 {
@@ -272,6 +298,7 @@ static void let_go_of_results(scene *s)
 static void tear_down(scene *s)
 {
 	let_go_of_results(s);
+	empty_register();
 	smmap_cursor_close(&s->cursor);
 	smmap_cursor_close(&s->fresh);
 	smmap_buffer_close(&s->buffer);
@@ -467,6 +494,8 @@ static bool run_point(const point *p)
 		a->prepare(&s);
 	if (p->world->few_descriptors)
 		push_descriptor_out(&s);
+	if (p->world->full_register)
+		fill_register();
 	state before = state_of(&s);
 	bool is_repeated = p->error == EINTR && (p->kind & (SMMAP_FAULT_OPEN | SMMAP_FAULT_PREAD)) != 0;
 	smmap_faults_arm(p->kind, p->nth, p->error, !p->sticky ? 1 : is_repeated ? 100 : SMMAP_FAULT_FOR_EVER);
@@ -506,6 +535,8 @@ static void count_calls(const scenario *a, const world *w, uint64_t calls[SMMAP_
 		a->prepare(&s);
 	if (w->few_descriptors)
 		push_descriptor_out(&s);
+	if (w->full_register)
+		fill_register();
 	smmap_faults_reset();
 	int64_t result = run(&s, a);
 	for (unsigned i = 0; i < SMMAP_FAULT_KINDS; i++)
