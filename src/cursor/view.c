@@ -93,6 +93,9 @@ static int view_range(smmap_view *view, const smmap_cursor *cursor, uint64_t off
 		return view_pinned(view, manager, file, offset, size);
 	if (file->backing == SMMAP_BACKING_MEMORY)
 		return SMMAP_ENOTSUP;
+	code = smmap__manager_check_change(&manager->budget, file);
+	if (code != 0)
+		return code;
 	if (smmap__file_is_stable(file))
 		view_in_place(view, manager, file, offset, size);
 	else
@@ -155,6 +158,8 @@ int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t o
 	int code = smmap__file_error(file);
 	if (code == 0 && file->backing == SMMAP_BACKING_MEMORY)
 		code = SMMAP_ENOTSUP;
+	if (code == 0)
+		code = smmap__manager_check_change(&cursor->manager->budget, file);
 	if (code == 0 && size <= smmap__file_window(file))
 		code = map_pinned_at(view, cursor, offset, size, address);
 	else if (code == 0) {

@@ -52,6 +52,7 @@ typedef struct smmap__file {
 	_Atomic bool is_sequential;       /* what we found out by ourselves */
 	_Atomic bool descriptor_recent;
 	_Atomic bool stale; /* a later generation exists */
+	_Atomic int change; /* SMMAP_CHANGE_... bits noted since the last refresh */
 	unsigned descriptor_place;
 	smmap__table regions;
 	smmap__table spans;

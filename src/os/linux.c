@@ -162,6 +162,16 @@ static int os_identify_path(const char *path, smmap__identity *identity)
 	return 0;
 }
 
+static int os_glance(const char *path, int descriptor, smmap__identity *identity)
+{
+	struct stat st;
+	if ((path != NULL ? stat(path, &st) : fstat(descriptor, &st)) != 0)
+		return -errno;
+	fill_identity(identity, &st);
+	identity->birth_ns = 0;
+	return 0;
+}
+
 static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
 {
 	size_t done = 0;
@@ -306,6 +316,7 @@ smmap__os_calls smmap__os = {
 	.close = os_close,
 	.identify = os_identify,
 	.identify_path = os_identify_path,
+	.glance = os_glance,
 	.read = os_read,
 	.map = os_map,
 	.unmap = os_unmap,

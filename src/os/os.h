@@ -67,6 +67,8 @@ typedef struct smmap__os_calls {
 	void (*close)(int descriptor);
 	int (*identify)(int descriptor, smmap__identity *identity);
 	int (*identify_path)(const char *path, smmap__identity *identity);
+	/* The same by one call of the system: what is born and whether it can be mapped is left unknown. NULL: the descriptor. */
+	int (*glance)(const char *path, int descriptor, smmap__identity *identity);
 	/* Up to `size` bytes at `offset`; fewer only at the end of the file or before a failing byte. */
 	int64_t (*read)(int descriptor, void *to, size_t size, uint64_t offset);
 

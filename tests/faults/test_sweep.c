@@ -35,6 +35,7 @@ typedef struct world {
 	bool in_memory; /* the file cannot be mapped */
 	bool guarded;
 	bool few_descriptors; /* one is kept, and it is another file's: files are opened again */
+	int change;           /* enum smmap_change_policy */
 	bool full_register;   /* the guard's register has no slot free: the next range needs memory */
 } world;
 
@@ -57,6 +58,10 @@ static const world worlds[] = {
      .full_register = true},
 	{"detached, guarded", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, 4 * SMALL_WINDOW,
      .guarded = true},
+	{"stable, reporting changes", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, SMALL_SIZE, SMALL_WINDOW, MIB,
+     .change = SMMAP_CHANGE_REPORT},
+	{"detached, refusing changes", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, MIB,
+     .change = SMMAP_CHANGE_REFUSE},
 	{"whole files", SMMAP_STATIC, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, 0, MIB, .guarded = false},
 	{"in memory", SMMAP_SLIDING, SMMAP_PLACEMENT_AUTO, SMALL_SIZE, SMALL_WINDOW, MIB, .in_memory = true},
 };
@@ -176,6 +181,7 @@ static smmap_manager *manager_of(const world *w)
 	options.window_size = (int64_t)w->window;
 	options.max_memory = w->limit;
 	options.flags = SMMAP_ALLOW_BLOCK_DEVICES;
+	options.change = w->change;
 	options.max_descriptors = w->few_descriptors ? 1 : 0;
 	assert_int_equal(smmap_manager_new(&manager, &options), 0);
 	return manager;
@@ -387,6 +393,29 @@ static size_t unmap_what_is_lost(const ranges *before)
 	return lost;
 }
 
+/* ---- changes ---- */
+
+static void grow(scene *s)
+{
+	files_write(path_a, s->world->size, GROWTH, 1);
+	s->grown = GROWTH;
+}
+
+/* Further than there is room for behind the mapping. */
+static void grow_far(scene *s)
+{
+	grow(s);
+	s->grown = 3 * MIB / 2;
+	assert_int_equal(truncate(path_a, (off_t)(s->world->size + s->grown)), 0);
+}
+
+static void replace(scene *s)
+{
+	link_again(kept_new[s->world->size == LARGE_SIZE], path_new);
+	assert_int_equal(rename(path_new, path_a), 0);
+	s->replaced = true;
+}
+
 /* ---- the sweep ---- */
 
 static void print_point(const point *p)
@@ -412,6 +441,8 @@ static bool may_return(const point *p, int64_t code)
 		return code == SMMAP_ESTALE;
 	if (p->kind == SMMAP_FAULT_FCNTL && p->error == EINVAL)
 		return code == SMMAP_EMFILE; /* no number above 3 is allowed */
+	if (p->kind == SMMAP_FAULT_STAT && p->error == ENOENT)
+		return code == SMMAP_ECHANGED && p->world->change == SMMAP_CHANGE_REFUSE;
 	return false;
 }
 
@@ -471,6 +502,17 @@ static void check_success(scene *s, const scenario *a, int64_t result)
 		a->check(s, result);
 }
 
+/* A name that meant nothing for a moment: refused until refresh. */
+static void take_up_noted_change(scene *s)
+{
+	smmap_file_status status;
+	if (s->world->change != SMMAP_CHANGE_REFUSE || smmap_cursor_status(&s->cursor, &status) != 0 ||
+	    status.change == 0)
+		return;
+	assert_int_equal(smmap_refresh(&s->cursor), SMMAP_CHANGE_REPLACED);
+	assert_int_equal(smmap_verify(&s->cursor), 0);
+}
+
 static int64_t run(scene *s, const scenario *a)
 {
 	s->regions = smmap_manager_num_file_handles(s->manager);
@@ -510,6 +552,7 @@ static bool run_point(const point *p)
 		check_nothing_changed(&s, &before);
 	else
 		check_success(&s, a, result);
+	take_up_noted_change(&s);
 	check_scene(&s);
 	if (result < 0) {
 		let_go_of_results(&s);
@@ -577,10 +620,19 @@ static void sweep_errors(const scenario *a, const world *w, const kind_errors *e
 		fail_msg("a call more than were counted");
 }
 
+/* Changed files are refused there: tests/cursor/test_policy.c has that. */
+static bool is_possible(const scenario *a, const world *w)
+{
+	bool changes = a->prepare == grow || a->prepare == grow_far || a->prepare == replace;
+	return w->change != SMMAP_CHANGE_REFUSE || !changes;
+}
+
 static void sweep_scenario(const scenario *a)
 {
 	for (int i = 0; i < WORLDS; i++) {
 		uint64_t calls[SMMAP_FAULT_KINDS];
+		if (!is_possible(a, &worlds[i]))
+			continue;
 		count_calls(a, &worlds[i], calls);
 		for (size_t k = 0; k < SMMAP_FAULT_KINDS; k++)
 			if (calls[k] != 0) {
@@ -681,27 +733,6 @@ static void can_use_a(scene *s, int64_t result)
 	use(&s->fresh, s->near, 100, seed);
 	assert_int_equal(smmap_cursor_file_size(&s->fresh),
 	                 s->world->size - (s->replaced ? SHRINKING : 0) + s->grown);
-}
-
-static void grow(scene *s)
-{
-	files_write(path_a, s->world->size, GROWTH, 1);
-	s->grown = GROWTH;
-}
-
-/* Further than there is room for behind the mapping. */
-static void grow_far(scene *s)
-{
-	grow(s);
-	s->grown = 3 * MIB / 2;
-	assert_int_equal(truncate(path_a, (off_t)(s->world->size + s->grown)), 0);
-}
-
-static void replace(scene *s)
-{
-	link_again(kept_new[s->world->size == LARGE_SIZE], path_new);
-	assert_int_equal(rename(path_new, path_a), 0);
-	s->replaced = true;
 }
 
 static int64_t open_kernel_file(scene *s)
