@@ -53,14 +53,15 @@ extern "C" {
 	X(SIGACTION, 19, "sigaction")                                                                            \
 	X(ATFORK, 20, "pthread_atfork")                                                                          \
 	X(MUTEX_INIT, 21, "pthread_mutex_init")                                                                  \
-	X(COND_INIT, 22, "pthread_cond_init")
+	X(COND_INIT, 22, "pthread_cond_init")                                                                    \
+	X(PROCESS_MADVISE, 23, "process_madvise")
 
 /* SMMAP_FAULT_MALLOC and so on: bits, so that several can be named at once. */
 enum smmap_fault_kind {
 #define SMMAP_X(name, bit, text) SMMAP_FAULT_##name = 1 << (bit),
 	SMMAP_FAULT_MAP(SMMAP_X)
 #undef SMMAP_X
-		SMMAP_FAULT_KINDS = 23, /* how many there are */
+		SMMAP_FAULT_KINDS = 24, /* how many there are */
 	SMMAP_FAULT_ANY = (1 << SMMAP_FAULT_KINDS) - 1
 };
 

@@ -60,7 +60,10 @@ CALL(int, -1, OPEN, open, (const char *path, int flags), open(path, flags))
 CALL(int, -1, FCNTL, fcntl, (int descriptor, int command, int argument), fcntl(descriptor, command, argument))
 CALL(int, -1, FSTAT, fstat, (int descriptor, struct stat *st), fstat(descriptor, st))
 CALL(int, -1, STAT, stat, (const char *path, struct stat *st), stat(path, st))
-CALL(long, -1, STATX, statx,
+CALL(long, -1, PROCESS_MADVISE, SYS_process_madvise,
+     (long number, int process, const struct iovec *ranges, size_t count, int advice, unsigned flags),
+     syscall(number, process, ranges, count, advice, flags))
+CALL(long, -1, STATX, SYS_statx,
      (long number, int directory, const char *path, int flags, unsigned mask, struct statx *st),
      syscall(number, directory, path, flags, mask, st))
 CALL(int, -1, FSTATFS, fstatfs, (int descriptor, struct statfs *fs), fstatfs(descriptor, fs))

@@ -282,7 +282,7 @@ static long zap_ranges(const struct iovec *ranges, size_t count)
 
 static unsigned os_zap_many(const smmap__range *ranges, unsigned count)
 {
-	struct iovec vectors[SMMAP__RANGES_MAX];
+	struct iovec vectors[SMMAP__RANGES_MAX] = {{NULL, 0}};
 	for (unsigned i = 0; i < count; i++)
 		vectors[i] = (struct iovec){ranges[i].address, ranges[i].length};
 	long bytes = zap_ranges(vectors, count);

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 
 #include <linux/stat.h>
@@ -26,8 +27,10 @@ int smmap__fault_fcntl(int descriptor, int command, int argument);
 int smmap__fault_close(int descriptor);
 int smmap__fault_fstat(int descriptor, struct stat *st);
 int smmap__fault_stat(const char *path, struct stat *st);
-long smmap__fault_statx(long number, int directory, const char *path, int flags, unsigned mask,
-                        struct statx *st);
+long smmap__fault_SYS_statx(long number, int directory, const char *path, int flags, unsigned mask,
+                            struct statx *st);
+long smmap__fault_SYS_process_madvise(long number, int process, const struct iovec *ranges, size_t count,
+                                      int advice, unsigned flags);
 int smmap__fault_fstatfs(int descriptor, struct statfs *fs);
 int smmap__fault_ioctl(int descriptor, unsigned long request, void *argument);
 ssize_t smmap__fault_pread(int descriptor, void *to, size_t size, off_t offset);
@@ -52,8 +55,8 @@ int smmap__fault_cond_init(pthread_cond_t *condition, const pthread_condattr_t *
 #define close(...) smmap__fault_close(__VA_ARGS__)
 #define fstat(...) smmap__fault_fstat(__VA_ARGS__)
 #define stat(...) smmap__fault_stat(__VA_ARGS__)
-/* Only statx is called by its number. */
-#define syscall(...) smmap__fault_statx(__VA_ARGS__)
+/* What is called by its number has a function of that name each. */
+#define syscall(number, ...) smmap__fault_##number(number, __VA_ARGS__)
 #define fstatfs(...) smmap__fault_fstatfs(__VA_ARGS__)
 #define ioctl(...) smmap__fault_ioctl(__VA_ARGS__)
 #define pread(...) smmap__fault_pread(__VA_ARGS__)

@@ -36,11 +36,13 @@ typedef struct world {
 	bool guarded;
 	bool few_descriptors; /* one is kept, and it is another file's: files are opened again */
 	int change;           /* enum smmap_change_policy */
+	bool gives_back_many; /* and must, for the next miss */
 	bool full_register;   /* the guard's register has no slot free: the next range needs memory */
 } world;
 
 enum { SMALL_SIZE = 100000, SMALL_WINDOW = 8192 };
 #define LARGE_WINDOW (2 * MIB)
+enum { MANY = 40, MANY_WINDOW = 65536 };
 #define LARGE_SIZE (3 * MIB + 123)
 
 static const world worlds[] = {
@@ -51,6 +53,8 @@ static const world worlds[] = {
      .guarded = false},
 	{"stable, register full", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, LARGE_SIZE, LARGE_WINDOW,
      2 * LARGE_WINDOW, .full_register = true},
+	{"stable, many at a time", SMMAP_SLIDING, SMMAP_PLACEMENT_STABLE, LARGE_SIZE, MANY_WINDOW,
+     MANY *MANY_WINDOW, .gives_back_many = true},
 	{"detached", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, MIB, .guarded = false},
 	{"detached, full", SMMAP_SLIDING, SMMAP_PLACEMENT_DETACHED, SMALL_SIZE, SMALL_WINDOW, 2 * SMALL_WINDOW,
      .few_descriptors = true},
@@ -238,6 +242,25 @@ static void empty_register(void)
 		smmap_region_close(&fillers[i]);
 }
 
+/* `path_a` or what replaced it. */
+static int seed_of(const scene *s, const smmap_cursor *cursor)
+{
+	return smmap_cursor_file_size(cursor) == s->world->size - SHRINKING ? 3 : 1;
+}
+
+/* Every place is taken, and so many go at a time as if nothing had come back for long. */
+static void fill_budget(scene *s)
+{
+	smmap_cursor cursor = SMMAP_CURSOR_INIT;
+	if (!smmap_cursor_is_associated(&s->cursor))
+		return;
+	assert_int_equal(smmap_cursor_assign(&cursor, &s->cursor), 0);
+	for (uint64_t i = 0; i <= MANY; i++)
+		use(&cursor, i * MANY_WINDOW, 10, seed_of(s, &cursor));
+	smmap_cursor_close(&cursor);
+	atomic_store(&s->manager->budget.batch, MANY / 8);
+}
+
 /* Another file's takes the one place. */
 static void push_descriptor_out(scene *s)
 {
@@ -251,12 +274,6 @@ static void use_fresh(scene *s)
 {
 	assert_int_equal(smmap_cursor_open(&s->fresh, s->manager, path_b, 0), 0);
 	use(&s->fresh, s->far, 100, 2);
-}
-
-/* `path_a` or what replaced it. */
-static int seed_of(const scene *s, const smmap_cursor *cursor)
-{
-	return smmap_cursor_file_size(cursor) == s->world->size - SHRINKING ? 3 : 1;
 }
 
 /* Whatever has failed: this works. */
@@ -536,6 +553,8 @@ static bool run_point(const point *p)
 		a->prepare(&s);
 	if (p->world->few_descriptors)
 		push_descriptor_out(&s);
+	if (p->world->gives_back_many)
+		fill_budget(&s);
 	if (p->world->full_register)
 		fill_register();
 	state before = state_of(&s);
@@ -578,6 +597,8 @@ static void count_calls(const scenario *a, const world *w, uint64_t calls[SMMAP_
 		a->prepare(&s);
 	if (w->few_descriptors)
 		push_descriptor_out(&s);
+	if (w->gives_back_many)
+		fill_budget(&s);
 	if (w->full_register)
 		fill_register();
 	smmap_faults_reset();
