@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python python bench promises install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+.PHONY: all demo check check-python python bench promises sweep install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -29,6 +29,10 @@ demo: ## the main job on real files of this machine
 check: ## all tests
 	@scripts/setup.sh check
 	@$(CHECK) all
+
+sweep: ## every fault of every public function (make check has it, too), and its figures into docs/data
+	@scripts/setup.sh check
+	@scripts/sweep.sh
 
 check-python: ## the tests of the Python package, with every Python from 3.9 up that is found
 	@scripts/setup.sh python

@@ -18,7 +18,8 @@
  *    is marked and every later library call on it reports the error. Copying reads (smmap_read,
  *    smmap_buffer_slice) check for this before they return and report the error themselves.
  *  - Some changes raise no signal at all: bytes overwritten in place, a file cut inside its last page, cut
- *    and grown again, or with a hole punched into it. smmap_verify tells; nothing tells by itself.
+ *    and grown again, or with a hole punched into it. smmap_verify tells; nothing tells by itself, unless the
+ *    manager is asked to look (smmap_options.change), and that sees only what is there when it looks.
  *  - No time-out is promised: a page fault on a stalled disk or network file system waits as long as the
  *    system does.
  *  - Threads: a manager and its files may be used by any number of threads. A cursor, buffer, region or
@@ -173,6 +174,18 @@ enum smmap_placement {
 	SMMAP_PLACEMENT_DETACHED = 2 /* each region mapped by itself; eviction unmaps it */
 };
 
+/*
+ * What is done about files that change while they are known. A manager that is to report or refuse compares size, times,
+ * device and inode of what the file's name means (the first of its names) whenever a region is mapped, a view of more than
+ * a window is made, or bytes are copied that are not mapped: one call of the system's each time; and when a file that is
+ * held is opened again. What is mapped already is read on without a look.
+ */
+enum smmap_change_policy {
+	SMMAP_CHANGE_IGNORE = 0, /* nothing: smmap_verify tells */
+	SMMAP_CHANGE_REPORT = 1, /* noted: smmap_file_status.change, smmap_verify, smmap_stats.changed */
+	SMMAP_CHANGE_REFUSE = 2  /* noted, and SMMAP_ECHANGED until smmap_refresh */
+};
+
 /* What happens inside, for smmap_options.trace. */
 enum smmap_event {
 	SMMAP_EVENT_MAP = 1,   /* a region entered the budget */
@@ -220,12 +233,14 @@ typedef struct smmap_options {
 	 */
 	void (*trace)(const smmap_trace_event *event, void *context);
 	void *trace_context;
-	uint64_t reserved[8]; /* must be 0 */
+	int change;           /* enum smmap_change_policy */
+	int reserved_int;     /* must be 0, as the rest */
+	uint64_t reserved[7]; /* must be 0 */
 } smmap_options;
 
 #define SMMAP_OPTIONS_INIT                                                                                   \
 	{                                                                                                        \
-		SMMAP_SLIDING, 0, 0, 0, 0, 0, 0, SMMAP_PLACEMENT_AUTO, 0, 0, 0, 0, 0,                                \
+		SMMAP_SLIDING, 0, 0, 0, 0, 0, 0, SMMAP_PLACEMENT_AUTO, 0, 0, 0, 0, 0, SMMAP_CHANGE_IGNORE, 0,        \
 		{                                                                                                    \
 			0                                                                                                \
 		}                                                                                                    \
@@ -236,7 +251,7 @@ typedef struct smmap_options {
  * Memory and handle limits are soft towards pins only: what is in use is never given back, so a limit smaller
  * than what is pinned at once (a limit below one window, for example) is exceeded, and counted in
  * smmap_stats.over_budget.
- * Errors: SMMAP_EINVAL (unknown kind, placement or flag, window size below -1, one allocator function without
+ * Errors: SMMAP_EINVAL (unknown kind, placement, change policy or flag, window size below -1, one allocator function without
  * the other, reserved room not 0), SMMAP_ENOMEM.
  */
 SMMAP_API int smmap_manager_new(smmap_manager **manager, const smmap_options *options);
@@ -320,7 +335,8 @@ typedef struct smmap_stats {
 	uint64_t fallback_memory;   /* files read into memory because they cannot be mapped */
 	uint64_t faults;            /* files marked with an error of a mapped page */
 	uint64_t errors;            /* calls that returned an error */
-	uint64_t reserved[8];
+	uint64_t changed;           /* files found changed by the look that smmap_options.change asks for */
+	uint64_t reserved[7];
 } smmap_stats;
 
 /* Fills `stats`. The figures are taken one after another while other threads go on. Any thread. */
@@ -377,7 +393,8 @@ typedef struct smmap_cursor {
  * Whatever the cursor was bound to before is let go on success.
  * Errors: SMMAP_EINVAL (a refused flag), those of open(2) (SMMAP_ENOENT for an empty path), SMMAP_EISDIR,
  * SMMAP_ENOTREG (FIFO, socket, character device; block device without SMMAP_ALLOW_BLOCK_DEVICES),
- * SMMAP_ENOTSUP (hugetlbfs), SMMAP_EFBIG (a file that says size 0 but reads on beyond 64 MiB or the memory limit).
+ * SMMAP_ENOTSUP (hugetlbfs), SMMAP_EFBIG (a file that says size 0 but reads on beyond 64 MiB or the memory limit),
+ * SMMAP_ECHANGED (a file that others hold has changed, with SMMAP_CHANGE_REFUSE).
  */
 SMMAP_API int smmap_cursor_open(smmap_cursor *cursor, smmap_manager *manager, const char *path, int flags);
 
@@ -403,7 +420,8 @@ SMMAP_API int smmap_cursor_assign(smmap_cursor *to, const smmap_cursor *from);
  * The range is never cut by a border between regions. What was pinned before is let go on success.
  * Errors: SMMAP_ECLOSED, the error of a faulted file (see smmap_cursor_error), SMMAP_ENOMEM, SMMAP_EMFILE,
  * SMMAP_ENFILE and SMMAP_EAGAIN when the system refuses although everything unpinned was given back,
- * SMMAP_ESTALE when the file must be opened again and its name means another file now.
+ * SMMAP_ESTALE when the file must be opened again and its name means another file now, those of open(2) then and of
+ * mmap(2); SMMAP_ECHANGED with SMMAP_CHANGE_REFUSE, and those of stat(2).
  */
 SMMAP_API int64_t smmap_cursor_use_region(smmap_cursor *cursor, uint64_t offset, uint64_t size);
 
@@ -481,7 +499,7 @@ SMMAP_API int smmap_cursor_map(const smmap_cursor *cursor, const unsigned char *
  * Copies up to `size` bytes from `offset` on to `to`, across any number of regions, without moving the cursor.
  * Returns the number of bytes copied: less than `size` only at the end of the file, or when the next byte cannot
  * be read. When not even one byte can be copied the error is returned: the error of the system (SMMAP_EIO ...),
- * SMMAP_ETRUNCATED behind the end that the file has now, SMMAP_ECLOSED, SMMAP_ESTALE.
+ * SMMAP_ETRUNCATED behind the end that the file has now, SMMAP_ECLOSED, SMMAP_ESTALE, SMMAP_ECHANGED.
  * Never exceeds the budget: what does not fit is read by pread.
  */
 SMMAP_API int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size);
@@ -511,7 +529,7 @@ SMMAP_API int smmap_advise(smmap_cursor *cursor, int advice, uint64_t offset, ui
 
 /*
  * Compares the file that the cursor's name means now with what the library knows. Returns the bits above, 0 for
- * no change. Maps nothing, changes nothing. Errors: SMMAP_ECLOSED, those of stat(2) other than SMMAP_ENOENT.
+ * no change, and those that were noted before (smmap_options.change). Maps nothing, changes nothing. Errors: SMMAP_ECLOSED, those of stat(2) other than SMMAP_ENOENT.
  */
 SMMAP_API int smmap_verify(smmap_cursor *cursor);
 
@@ -549,7 +567,9 @@ typedef struct smmap_file_status {
 	int backing;          /* enum smmap_backing */
 	int open_flags;       /* the flags that the file was opened with */
 	int stale;            /* 1 when a later generation of the file exists */
-	uint64_t reserved[4];
+	int change;           /* SMMAP_CHANGE_... bits noted since the last refresh (smmap_options.change) */
+	int reserved_int;
+	uint64_t reserved[3];
 } smmap_file_status;
 
 /* Fills `status` with what the library knows of the cursor's file. Errors: SMMAP_ECLOSED. */

@@ -3,7 +3,7 @@ import mmap
 import os
 import sys
 from types import TracebackType
-from typing import Any, ClassVar, Iterator, Optional, Type, TypeVar, Union, overload
+from typing import Any, ClassVar, Iterator, Literal, Optional, Type, TypeVar, Union, overload
 
 from typing_extensions import Buffer, Self
 
@@ -94,7 +94,8 @@ class StaticWindowMapManager:
     MapRegionCls: ClassVar[Type[MapRegion]]
     WindowCursorCls: ClassVar[Type[WindowCursor]]
     def __init__(
-        self, window_size: int = 0, max_memory_size: int = 0, max_open_handles: int = sys.maxsize
+        self, window_size: int = 0, max_memory_size: int = 0, max_open_handles: int = sys.maxsize,
+        *, change: Literal["ignore", "report", "refuse"] = "ignore"
     ) -> None: ...
     def make_cursor(self, path_or_fd: PathOrFd) -> WindowCursor: ...
     def collect(self) -> int: ...
@@ -109,7 +110,8 @@ class StaticWindowMapManager:
 
 class SlidingWindowMapManager(StaticWindowMapManager):
     def __init__(
-        self, window_size: int = -1, max_memory_size: int = 0, max_open_handles: int = sys.maxsize
+        self, window_size: int = -1, max_memory_size: int = 0, max_open_handles: int = sys.maxsize,
+        *, change: Literal["ignore", "report", "refuse"] = "ignore"
     ) -> None: ...
 
 class SlidingWindowMapBuffer:

@@ -769,14 +769,14 @@ static PyObject *cursor_status(cursor_object *self, PyObject *unused)
 		return NULL;
 	if (code != 0)
 		return raise_code(Py_TYPE(self), code, self->target);
-	return Py_BuildValue("{sKsKsKsLsLsKsKsKsssssisO}", "size", (unsigned long long)status.size, "device",
+	return Py_BuildValue("{sKsKsKsLsLsKsKsKsssssisOsi}", "size", (unsigned long long)status.size, "device",
 	                     (unsigned long long)status.device, "inode", (unsigned long long)status.inode,
 	                     "mtime_ns", (long long)status.mtime_ns, "ctime_ns", (long long)status.ctime_ns,
 	                     "window_size", (unsigned long long)status.window_size, "regions",
 	                     (unsigned long long)status.regions, "generation",
 	                     (unsigned long long)status.generation, "placement", placements[status.placement],
 	                     "backing", backings[status.backing], "open_flags", status.open_flags, "stale",
-	                     status.stale ? Py_True : Py_False);
+	                     status.stale ? Py_True : Py_False, "change", status.change);
 }
 
 /* ---- type ---- */

@@ -69,14 +69,27 @@ static int as_window_size(PyObject *object, int64_t *value)
 	return 0;
 }
 
+/* "ignore", "report" or "refuse", as enum smmap_change_policy. */
+static int as_change(PyObject *object, int *value)
+{
+	static const char *const policies[] = {"ignore", "report", "refuse"};
+	for (int i = 0; PyUnicode_Check(object) && i < 3; i++)
+		if (PyUnicode_CompareWithASCIIString(object, policies[i]) == 0) {
+			*value = i;
+			return 0;
+		}
+	PyErr_Format(PyExc_ValueError, "change must be 'ignore', 'report' or 'refuse', not %R", object);
+	return -1;
+}
+
 static int manager_init(manager_object *self, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"window_size", "max_memory_size", "max_open_handles", NULL};
-	PyObject *window = NULL, *memory = NULL, *handles = NULL;
+	static char *names[] = {"window_size", "max_memory_size", "max_open_handles", "change", NULL};
+	PyObject *window = NULL, *memory = NULL, *handles = NULL, *change = NULL;
 	smmap_options options = SMMAP_OPTIONS_INIT;
 	smmap_manager *core;
 	bool sliding = PyObject_TypeCheck((PyObject *)self, self->state->sliding_type);
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO", names, &window, &memory, &handles))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO$O", names, &window, &memory, &handles, &change))
 		return -1;
 	options.window_size = sliding ? -1 : 0;
 	uint64_t max_handles = (uint64_t)PY_SSIZE_T_MAX;
@@ -85,6 +98,8 @@ static int manager_init(manager_object *self, PyObject *args, PyObject *kwargs)
 	if (memory != NULL && as_offset(memory, "max_memory_size", &options.max_memory) < 0)
 		return -1;
 	if (handles != NULL && as_offset(handles, "max_open_handles", &max_handles) < 0)
+		return -1;
+	if (change != NULL && as_change(change, &options.change) < 0)
 		return -1;
 	/* A window of size 0 is one of any size: the whole file. */
 	options.kind = sliding && options.window_size != 0 ? SMMAP_SLIDING : SMMAP_STATIC;
@@ -214,7 +229,7 @@ static PyObject *manager_max_file_handles(manager_object *self, PyObject *unused
 	X(peak_descriptors) X(hits) X(misses) X(evictions) X(rescues) \
 	X(waits) X(maps) X(unmaps) X(opens) X(copied) \
 	X(preads) X(pread_bytes) X(prefetches) X(over_budget) X(retries) \
-	X(fallback_private) X(fallback_detached) X(fallback_memory) X(faults) X(errors)
+	X(fallback_private) X(fallback_detached) X(fallback_memory) X(faults) X(errors) X(changed)
 /* clang-format on */
 
 static PyObject *manager_stats(manager_object *self, PyObject *unused)
@@ -286,9 +301,9 @@ static PyMemberDef manager_members[] = {
 };
 
 static PyType_Slot manager_slots[] = {
-	{Py_tp_doc,
-     "StaticWindowMapManager(window_size=0, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
-     "One budget over many files, each mapped as a whole."},
+	{Py_tp_doc, "StaticWindowMapManager(window_size=0, max_memory_size=0, max_open_handles=sys.maxsize, *, "
+                "change='ignore')"
+                "\n--\n\nOne budget over many files, each mapped as a whole."},
 	{Py_tp_new, manager_new},
 	{Py_tp_init, manager_init},
 	{Py_tp_traverse, manager_traverse},
@@ -299,9 +314,9 @@ static PyType_Slot manager_slots[] = {
 };
 
 static PyType_Slot sliding_slots[] = {
-	{Py_tp_doc,
-     "SlidingWindowMapManager(window_size=-1, max_memory_size=0, max_open_handles=sys.maxsize)\n--\n\n"
-     "One budget over many files, of which windows of a given size are mapped."},
+	{Py_tp_doc, "SlidingWindowMapManager(window_size=-1, max_memory_size=0, max_open_handles=sys.maxsize, *, "
+                "change='ignore')"
+                "\n--\n\nOne budget over many files, of which windows of a given size are mapped."},
 	{0, NULL},
 };
 

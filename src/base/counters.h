@@ -26,6 +26,7 @@ typedef struct smmap__counters {
 	_Atomic uint64_t fallback_memory;
 	_Atomic uint64_t faults;
 	_Atomic uint64_t errors;
+	_Atomic uint64_t changed;
 } smmap__counters;
 
 static inline void smmap__count(_Atomic uint64_t *counter, uint64_t by)

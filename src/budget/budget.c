@@ -12,10 +12,10 @@ int smmap__budget_init(smmap__budget *budget, smmap__shared *shared)
 	int code = smmap__evict_init(&budget->evict);
 	if (code != 0)
 		return code;
-	code = -pthread_mutex_init(&budget->wait_lock, NULL);
+	code = smmap__os_mutex_init(&budget->wait_lock);
 	if (code != 0)
 		goto no_wait_lock;
-	code = -pthread_cond_init(&budget->wait_over, NULL);
+	code = smmap__os_cond_init(&budget->wait_over);
 	if (code != 0)
 		goto no_wait_over;
 	return 0;

@@ -59,6 +59,8 @@ typedef struct smmap__budget {
 	/* Set in a forked child: what other threads had under way must be put right first. */
 	_Atomic bool forked;
 	bool is_childs; /* what those threads had allocated for the moment is lost */
+	/* The manager's: whether a file is to be read from, as its policy on changes says; 0 or a code. NULL: it always is. */
+	int (*check_file)(struct smmap__budget *budget, smmap__file *file);
 	/* The manager's: given a file whose last reference may have gone. */
 	void (*give_file)(struct smmap__budget *budget, smmap__file *file);
 	void (*repair)(struct smmap__budget *budget);

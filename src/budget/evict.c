@@ -41,7 +41,7 @@ int smmap__evict_init(smmap__evict *evict)
 {
 	evict->probation_target = SHARE_FIRST;
 	atomic_init(&evict->clock, 1);
-	return -pthread_mutex_init(&evict->lock, NULL);
+	return smmap__os_mutex_init(&evict->lock);
 }
 
 void smmap__evict_destroy(smmap__evict *evict)

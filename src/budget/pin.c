@@ -71,11 +71,15 @@ static int map_busy(smmap__budget *budget, smmap__region region, uint64_t before
 		atomic_store_explicit(&file->short_length[region.leaf->is_span], length, memory_order_relaxed);
 	if ((before & SMMAP__LINKED) != 0)
 		atomic_fetch_sub_explicit(&budget->evict.stale, 1, memory_order_relaxed);
-	smmap__batch_missed(budget, smmap__word_stamp(before));
-	smmap__budget_reserve(budget, file, length);
-	int code = map_with_victims(budget, region, length);
+	int code = budget->check_file != NULL ? budget->check_file(budget, file) : 0;
+	if (code == 0) {
+		smmap__batch_missed(budget, smmap__word_stamp(before));
+		smmap__budget_reserve(budget, file, length);
+		code = map_with_victims(budget, region, length);
+		if (code != 0)
+			smmap__budget_uncharge(budget, file, length);
+	}
 	if (code != 0) {
-		smmap__budget_uncharge(budget, file, length);
 		undo_map(budget, region, before);
 		return code;
 	}

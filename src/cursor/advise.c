@@ -48,7 +48,7 @@ int64_t smmap_cursor_residency(smmap_cursor *cursor, uint64_t offset, uint64_t s
 	uint64_t wanted = smmap__min((smmap__align_up(end, page) - first) / page, count);
 	uint64_t begin = smmap__align_down(first, smmap__os_facts_now.granularity);
 	if (wanted > SIZE_MAX / 2 / page)
-		return smmap__manager_error(cursor->manager, SMMAP_ERANGE);
+		return smmap__manager_error(cursor->manager, SMMAP_ENOMEM);
 	size_t before = (size_t)(first - begin);
 	size_t length = before + (size_t)(wanted * page);
 	void *address;

@@ -176,7 +176,7 @@ static int open_named(smmap_cursor *cursor, smmap_manager *manager, const char *
 {
 	smmap__file *file;
 	smmap__name *name = smmap__name_new(&manager->shared.memory, path, descriptor);
-	int code = name != NULL ? smmap__manager_hold(manager, name, flags, &file) : SMMAP_ENOMEM;
+	int code = name != NULL ? smmap__manager_hold(manager, name, flags, false, &file) : SMMAP_ENOMEM;
 	if (code == 0)
 		smmap__cursor_bind(cursor, manager, name, flags, file);
 	else
@@ -305,6 +305,7 @@ int smmap_cursor_status(const smmap_cursor *cursor, smmap_file_status *status)
 		.backing = file->backing,
 		.open_flags = file->open_flags,
 		.stale = atomic_load_explicit(&file->stale, memory_order_relaxed),
+		.change = atomic_load_explicit(&file->change, memory_order_relaxed),
 	};
 	pthread_mutex_unlock(&cursor->manager->files_lock);
 	return 0;

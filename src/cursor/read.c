@@ -244,6 +244,9 @@ static int64_t read_cold(smmap_cursor *cursor, uint64_t offset, void *to, size_t
 {
 	smmap__file *file = cursor->file;
 	smmap__counters *count = &cursor->manager->shared.count;
+	int code = smmap__manager_check_change(&cursor->manager->budget, file);
+	if (code != 0)
+		return code;
 	int64_t n = smmap__file_read(file, offset, to, size);
 	if (n == 0)
 		return SMMAP_ETRUNCATED;

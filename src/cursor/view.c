@@ -71,6 +71,7 @@ static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *fi
 			(void)smmap__os.unmap(address, (size_t)length);
 		return code;
 	}
+	atomic_fetch_add_explicit(&manager->view_mappings, 1, memory_order_relaxed);
 	smmap__gauge_add(&manager->shared.mappings, 1);
 	smmap__count(&manager->shared.count.maps, 1);
 	fill(view, manager, file, (unsigned char *)address + (size_t)(offset - begin), size);
@@ -92,6 +93,9 @@ static int view_range(smmap_view *view, const smmap_cursor *cursor, uint64_t off
 		return view_pinned(view, manager, file, offset, size);
 	if (file->backing == SMMAP_BACKING_MEMORY)
 		return SMMAP_ENOTSUP;
+	code = smmap__manager_check_change(&manager->budget, file);
+	if (code != 0)
+		return code;
 	if (smmap__file_is_stable(file))
 		view_in_place(view, manager, file, offset, size);
 	else
@@ -154,6 +158,8 @@ int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t o
 	int code = smmap__file_error(file);
 	if (code == 0 && file->backing == SMMAP_BACKING_MEMORY)
 		code = SMMAP_ENOTSUP;
+	if (code == 0)
+		code = smmap__manager_check_change(&cursor->manager->budget, file);
 	if (code == 0 && size <= smmap__file_window(file))
 		code = map_pinned_at(view, cursor, offset, size, address);
 	else if (code == 0) {
@@ -170,6 +176,7 @@ static void unmap_view(const smmap_view *view)
 	smmap__guard_remove(view->guard);
 	if (view->mapped != NULL)
 		(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
+	atomic_fetch_sub_explicit(&view->manager->view_mappings, 1, memory_order_relaxed);
 	smmap__gauge_sub(&shared->mappings, 1);
 	smmap__count(&shared->count.unmaps, 1);
 }

@@ -26,7 +26,7 @@ int smmap__descriptors_init(smmap__descriptors *descriptors, smmap__memory *memo
 	if (descriptors->files == NULL)
 		return SMMAP_ENOMEM;
 	descriptors->max = max;
-	int code = -pthread_mutex_init(&descriptors->lock, NULL);
+	int code = smmap__os_mutex_init(&descriptors->lock);
 	if (code != 0)
 		smmap__memory_free(memory, descriptors->files, max * sizeof(smmap__file *));
 	return code;

@@ -535,15 +535,21 @@ int64_t smmap__file_read(smmap__file *file, uint64_t offset, void *to, size_t si
 	return n;
 }
 
-/* What a read at the page that failed first says. */
-static int classify(smmap__file *file)
+/* What a read at the page that failed first says. Where it cannot be asked for now it can be later: not `settled`. */
+static int classify(smmap__file *file, bool *settled)
 {
 	unsigned char byte;
+	smmap__descriptor descriptor;
 	uint64_t first_end = atomic_load_explicit(&file->faults.first_end, memory_order_relaxed);
-	int64_t n = smmap__file_read(file, first_end - 1, &byte, 1);
+	int code = smmap__descriptor_take(file, &descriptor);
+	*settled = code == 0 || code == SMMAP_ESTALE;
+	if (code != 0)
+		return SMMAP_EFAULTED;
+	int64_t n = smmap__os.read(descriptor.number, &byte, 1, first_end - 1);
+	smmap__descriptor_give(file, descriptor);
 	if (n == 0)
 		return SMMAP_ETRUNCATED;
-	return n < 0 && n != SMMAP_ESTALE ? (int)n : SMMAP_EFAULTED;
+	return n < 0 ? (int)n : SMMAP_EFAULTED;
 }
 
 int smmap__file_error(smmap__file *file)
@@ -553,7 +559,10 @@ int smmap__file_error(smmap__file *file)
 	int known = atomic_load_explicit(&file->faults.code, memory_order_acquire);
 	if (known != 0)
 		return known;
-	int code = classify(file);
+	bool settled;
+	int code = classify(file, &settled);
+	if (!settled)
+		return code;
 	if (atomic_compare_exchange_strong_explicit(&file->faults.code, &known, code, memory_order_acq_rel,
 	                                            memory_order_acquire)) {
 		uint64_t at = atomic_load_explicit(&file->faults.first_end, memory_order_relaxed) - 1;

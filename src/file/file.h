@@ -52,6 +52,7 @@ typedef struct smmap__file {
 	_Atomic bool is_sequential;       /* what we found out by ourselves */
 	_Atomic bool descriptor_recent;
 	_Atomic bool stale; /* a later generation exists */
+	_Atomic int change; /* SMMAP_CHANGE_... bits noted since the last refresh */
 	unsigned descriptor_place;
 	smmap__table regions;
 	smmap__table spans;
@@ -90,11 +91,11 @@ void smmap__file_free(smmap__file *file);
 /* Gives the mapping and the descriptor up before that; all regions are EMPTY and stay so. */
 void smmap__file_unplace(smmap__file *file);
 
-/* Whether that is the inode of this entry, and not a later one of the same number. */
+/* Whether that is the inode of this entry, and not a later one of the same number, as far as births are known. */
 static inline bool smmap__file_is(const smmap__file *file, const smmap__identity *identity)
 {
 	return file->device == identity->device && file->inode == identity->inode &&
-	       file->birth_ns == identity->birth_ns;
+	       (file->birth_ns == identity->birth_ns || file->birth_ns == 0 || identity->birth_ns == 0);
 }
 
 /* ---- geometry ---- */

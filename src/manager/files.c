@@ -335,6 +335,59 @@ static bool grow_known(smmap_manager *manager, const smmap__identity *identity)
 	return grown;
 }
 
+int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
+{
+	int found = atomic_load_explicit(&file->change, memory_order_relaxed);
+	if (smmap__fault_count(&file->faults) != 0)
+		found |= SMMAP_CHANGE_FAULTED;
+	if (!smmap__file_is(file, now))
+		return found | SMMAP_CHANGE_REPLACED;
+	pthread_mutex_lock(&manager->files_lock);
+	/* What was read into memory may have another size than the system says, and said before. */
+	uint64_t size = file->backing == SMMAP_BACKING_MEMORY ? file->told_size : smmap__file_size(file);
+	if (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns)
+		found |= SMMAP_CHANGE_MODIFIED;
+	pthread_mutex_unlock(&manager->files_lock);
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size > size)
+		found |= SMMAP_CHANGE_GREW;
+	if (now->type != SMMAP__BLOCK_DEVICE && now->size < size)
+		found |= SMMAP_CHANGE_SHRANK;
+	return found;
+}
+
+static void take_times(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
+{
+	pthread_mutex_lock(&manager->files_lock);
+	file->mtime_ns = now->mtime_ns;
+	file->ctime_ns = now->ctime_ns;
+	atomic_store_explicit(&file->change, 0, memory_order_relaxed);
+	pthread_mutex_unlock(&manager->files_lock);
+}
+
+/* What the policy on changes makes of what was found. */
+static int note_change(smmap_manager *manager, smmap__file *file, int found)
+{
+	int bits = found & ~SMMAP_CHANGE_FAULTED; /* that is the file's error already */
+	if (bits != 0 && atomic_fetch_or_explicit(&file->change, bits, memory_order_relaxed) == 0)
+		smmap__count(&manager->shared.count.changed, 1);
+	return bits != 0 && manager->change == SMMAP_CHANGE_REFUSE ? SMMAP_ECHANGED : 0;
+}
+
+/* Opened again while others hold it: the policy on changes is asked. An idle file is nobody's: the change is taken up. */
+static int check_known(smmap_manager *manager, const smmap__identity *identity)
+{
+	int code = 0;
+	smmap__file *file = smmap__manager_find(manager, identity);
+	if (file == NULL)
+		return 0;
+	if (atomic_load_explicit(&file->holders, memory_order_relaxed) != 0)
+		code = note_change(manager, file, smmap__manager_compare(manager, file, identity));
+	else if (smmap__file_size(file) == identity->size && file->backing != SMMAP_BACKING_MEMORY)
+		take_times(manager, file, identity);
+	smmap__manager_give(&manager->budget, file);
+	return code;
+}
+
 static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int descriptor,
                        const smmap__identity *identity, smmap__file **out)
 {
@@ -360,7 +413,7 @@ static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int
 	return 0;
 }
 
-int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file)
+int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, bool anew, smmap__file **file)
 {
 	smmap__identity identity;
 	int descriptor;
@@ -374,6 +427,8 @@ int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, sm
 	code = smmap__os.identify(descriptor, &identity);
 	if (code == 0)
 		code = smmap__file_admit(&identity, manager->wish.block_devices);
+	if (code == 0 && !anew && manager->change != SMMAP_CHANGE_IGNORE)
+		code = check_known(manager, &identity);
 	if (code == 0)
 		code = hold_opened(manager, name, flags, descriptor, &identity, file);
 	if (code == 0)
@@ -385,36 +440,25 @@ int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, sm
 
 /* ---- change ---- */
 
-int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
-{
-	int found = smmap__fault_count(&file->faults) != 0 ? SMMAP_CHANGE_FAULTED : 0;
-	if (!smmap__file_is(file, now))
-		return found | SMMAP_CHANGE_REPLACED;
-	pthread_mutex_lock(&manager->files_lock);
-	/* What was read into memory may have another size than the system says, and said before. */
-	uint64_t size = file->backing == SMMAP_BACKING_MEMORY ? file->told_size : smmap__file_size(file);
-	if (file->mtime_ns != now->mtime_ns || file->ctime_ns != now->ctime_ns)
-		found |= SMMAP_CHANGE_MODIFIED;
-	pthread_mutex_unlock(&manager->files_lock);
-	if (now->type != SMMAP__BLOCK_DEVICE && now->size > size)
-		found |= SMMAP_CHANGE_GREW;
-	if (now->type != SMMAP__BLOCK_DEVICE && now->size < size)
-		found |= SMMAP_CHANGE_SHRANK;
-	return found;
-}
-
-static void take_times(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
-{
-	pthread_mutex_lock(&manager->files_lock);
-	file->mtime_ns = now->mtime_ns;
-	file->ctime_ns = now->ctime_ns;
-	pthread_mutex_unlock(&manager->files_lock);
-}
-
 int smmap__manager_identify(const smmap__name *name, smmap__identity *identity)
 {
 	return smmap__name_is_path(name) ? smmap__os.identify_path(name->path, identity)
 	                                 : smmap__os.identify(name->descriptor, identity);
+}
+
+int smmap__manager_check_change(smmap__budget *budget, smmap__file *file)
+{
+	smmap_manager *manager = smmap__manager_of(budget);
+	const smmap__name *name = file->name;
+	smmap__identity now;
+	if (manager->change == SMMAP_CHANGE_IGNORE)
+		return 0;
+	int code = smmap__os.glance(smmap__name_is_path(name) ? name->path : NULL, name->descriptor, &now);
+	if (code == SMMAP_ENOENT || code == SMMAP_EBADF)
+		return note_change(manager, file, SMMAP_CHANGE_REPLACED);
+	if (code != 0)
+		return manager->change == SMMAP_CHANGE_REFUSE ? code : 0;
+	return note_change(manager, file, smmap__manager_compare(manager, file, &now));
 }
 
 int smmap__manager_renew(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file)
@@ -426,7 +470,7 @@ int smmap__manager_renew(smmap_manager *manager, smmap__name *name, int flags, s
 	if (code != 0)
 		return code;
 	int found = smmap__manager_compare(manager, *file, &identity);
-	code = smmap__manager_hold(manager, name, flags, &now_means);
+	code = smmap__manager_hold(manager, name, flags, true, &now_means);
 	if (code != 0)
 		return code;
 	take_times(manager, now_means, &identity);

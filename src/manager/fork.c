@@ -45,7 +45,7 @@ static void in_child(void)
 {
 	for (smmap_manager *m = managers; m != NULL; m = m->next) {
 		/* Its sleepers do not exist here; destroying it would wait for them. */
-		pthread_cond_init(&m->budget.wait_over, NULL);
+		m->budget.wait_over = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 		atomic_store_explicit(&m->budget.forked, true, memory_order_relaxed);
 		m->budget.is_childs = true;
 	}
@@ -196,7 +196,8 @@ void smmap__fork_repair(smmap__budget *budget)
 		set(&budget->handles.now, r.handles);
 		set(&budget->open_files, open_files);
 		set(&budget->evict.stale, r.stale);
-		set(&manager->shared.mappings.now, r.mappings);
+		uint64_t views = atomic_load_explicit(&manager->view_mappings, memory_order_relaxed);
+		set(&manager->shared.mappings.now, r.mappings + views);
 		atomic_store_explicit(&budget->forked, false, memory_order_release);
 	}
 	pthread_mutex_unlock(&manager->files_lock);

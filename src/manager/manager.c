@@ -43,6 +43,9 @@ static int check_options(const smmap_options *options)
 		return SMMAP_EINVAL;
 	if ((options->allocate == NULL) != (options->deallocate == NULL))
 		return SMMAP_EINVAL;
+	if (options->change < SMMAP_CHANGE_IGNORE || options->change > SMMAP_CHANGE_REFUSE ||
+	    options->reserved_int != 0)
+		return SMMAP_EINVAL;
 	return options->max_descriptors <= MAX_DESCRIPTORS ? 0 : SMMAP_EINVAL;
 }
 
@@ -84,6 +87,9 @@ static void take_options(smmap_manager *manager, const smmap_options *options)
 		.window = window_for(options),
 		.block_devices = (options->flags & SMMAP_ALLOW_BLOCK_DEVICES) != 0,
 	};
+	manager->change = options->change;
+	if (options->change != SMMAP_CHANGE_IGNORE)
+		manager->budget.check_file = smmap__manager_check_change;
 	manager->budget.keeps_one = (options->flags & SMMAP_KEEP_ONE) != 0;
 	atomic_init(&manager->budget.max_bytes, or_default(options->max_memory, default_memory()));
 	atomic_init(&manager->budget.max_handles, or_default(options->max_handles, UINT64_MAX));
@@ -105,7 +111,7 @@ static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 	code = smmap__budget_init(&manager->budget, shared);
 	if (code != 0)
 		goto no_budget;
-	code = -pthread_mutex_init(&manager->files_lock, NULL);
+	code = smmap__os_mutex_init(&manager->files_lock);
 	if (code != 0)
 		goto no_lock;
 	manager->bucket_count = FIRST_BUCKETS;
@@ -352,6 +358,7 @@ void smmap_manager_stats(const smmap_manager *manager, smmap_stats *stats)
 		.fallback_memory = value(&count->fallback_memory),
 		.faults = value(&count->faults),
 		.errors = value(&count->errors),
+		.changed = value(&count->changed),
 	};
 	/* The one figure that is not atomic. */
 	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&manager->files_lock;

@@ -19,6 +19,7 @@ struct smmap_manager {
 	smmap__shared shared;
 	smmap__budget budget;
 	smmap__file_wish wish;
+	int change; /* enum smmap_change_policy */
 	uint64_t default_memory;
 	/* Files by inode; under `files_lock`. */
 	pthread_mutex_t files_lock;
@@ -28,6 +29,7 @@ struct smmap_manager {
 	smmap__file *all_first;
 	smmap__file *idle_oldest, *idle_newest;
 	_Atomic uint64_t exported_bytes;
+	_Atomic uint64_t view_mappings;        /* of views' own, which no table knows */
 	struct smmap_manager *next, *previous; /* of all managers */
 };
 
@@ -44,8 +46,11 @@ smmap__file *smmap__manager_find(smmap_manager *manager, const smmap__identity *
 /* A file that nobody holds is forgotten, and its mapping and descriptor go. The caller has a reference to it. */
 void smmap__manager_drop_if_idle(smmap_manager *manager, smmap__file *file);
 
-/* Finds or makes the entry of the inode that `name` means now, with one holder and its reference. */
-int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file);
+/*
+ * Finds or makes the entry of the inode that `name` means now, with one holder and its reference. `anew`: for who takes
+ * a change up, so that no policy on changes is asked.
+ */
+int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, bool anew, smmap__file **file);
 /* One more holder of a file that is held. */
 void smmap__manager_hold_again(smmap__file *file);
 /* The end of a holder. */
@@ -62,6 +67,12 @@ int smmap__manager_identify(const smmap__name *name, smmap__identity *identity);
 
 /* What differs between the entry and an identity, SMMAP_CHANGE_... bits. */
 int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smmap__identity *now);
+
+/*
+ * Looks whether a file has changed, where the policy is to look, and notes it. Returns 0, or a code where it is not to be read
+ * from.
+ */
+int smmap__manager_check_change(smmap__budget *budget, smmap__file *file);
 
 /* Counts an error on its way to the caller; returns it. */
 int smmap__manager_error(smmap_manager *manager, int code);

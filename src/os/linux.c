@@ -21,6 +21,8 @@
 #include <linux/fs.h>
 #include <linux/stat.h>
 
+#include "os/system.h"
+
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -53,7 +55,7 @@ static int os_open(const char *path, int flags, int *descriptor)
 
 static int os_duplicate(int descriptor, int *copy)
 {
-	int flags = fcntl(descriptor, F_GETFL);
+	int flags = fcntl(descriptor, F_GETFL, 0);
 	if (flags < 0)
 		return -errno;
 	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0)
@@ -87,13 +89,16 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Asked for by its number, since not every libc has a function for it. */
-static int64_t birth_of(int directory, const char *path, int flags)
+/* Asked for by its number, since not every libc has a function for it. Kernels and sandboxes without it say so. */
+static int find_birth(int directory, const char *path, int flags, int64_t *birth_ns)
 {
 	struct statx st;
-	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0)
-		return 0;
-	return (int64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+	*birth_ns = 0;
+	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0)
+		return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : -errno;
+	if ((st.stx_mask & STATX_BTIME) != 0)
+		*birth_ns = (int64_t)st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+	return 0;
 }
 
 static void fill_identity(smmap__identity *identity, const struct stat *st)
@@ -107,11 +112,16 @@ static void fill_identity(smmap__identity *identity, const struct stat *st)
 }
 
 /* hugetlbfs is known by its block size, which no other file system has; only then the system is asked. */
-static bool is_hugetlbfs(int descriptor, const struct stat *st)
+static int find_hugetlbfs(int descriptor, const struct stat *st, bool *found)
 {
 	struct statfs fs;
-	return (uint64_t)st->st_blksize >= smmap__os_facts_now.block_size && fstatfs(descriptor, &fs) == 0 &&
-	       (unsigned long)fs.f_type == HUGETLBFS_MAGIC;
+	*found = false;
+	if ((uint64_t)st->st_blksize < smmap__os_facts_now.block_size)
+		return 0;
+	if (fstatfs(descriptor, &fs) != 0)
+		return -errno;
+	*found = (unsigned long)fs.f_type == HUGETLBFS_MAGIC;
+	return 0;
 }
 
 static int os_identify(int descriptor, smmap__identity *identity)
@@ -120,13 +130,20 @@ static int os_identify(int descriptor, smmap__identity *identity)
 	if (fstat(descriptor, &st) != 0)
 		return -errno;
 	uint64_t device_size = 0;
+	int64_t birth_ns;
+	bool is_hugetlbfs;
 	if (S_ISBLK(st.st_mode) && ioctl(descriptor, BLKGETSIZE64, &device_size) != 0)
 		return -errno;
+	int code = find_birth(descriptor, "", AT_EMPTY_PATH, &birth_ns);
+	if (code == 0)
+		code = find_hugetlbfs(descriptor, &st, &is_hugetlbfs);
+	if (code != 0)
+		return code;
 	fill_identity(identity, &st);
-	identity->birth_ns = birth_of(descriptor, "", AT_EMPTY_PATH);
+	identity->birth_ns = birth_ns;
 	if (S_ISBLK(st.st_mode))
 		identity->size = device_size;
-	else if (is_hugetlbfs(descriptor, &st))
+	else if (is_hugetlbfs)
 		identity->type = SMMAP__UNMAPPABLE;
 	return 0;
 }
@@ -134,10 +151,24 @@ static int os_identify(int descriptor, smmap__identity *identity)
 static int os_identify_path(const char *path, smmap__identity *identity)
 {
 	struct stat st;
+	int64_t birth_ns;
 	if (stat(path, &st) != 0)
 		return -errno;
+	int code = find_birth(AT_FDCWD, path, 0, &birth_ns);
+	if (code != 0)
+		return code;
 	fill_identity(identity, &st);
-	identity->birth_ns = birth_of(AT_FDCWD, path, 0);
+	identity->birth_ns = birth_ns;
+	return 0;
+}
+
+static int os_glance(const char *path, int descriptor, smmap__identity *identity)
+{
+	struct stat st;
+	if ((path != NULL ? stat(path, &st) : fstat(descriptor, &st)) != 0)
+		return -errno;
+	fill_identity(identity, &st);
+	identity->birth_ns = 0;
 	return 0;
 }
 
@@ -170,9 +201,7 @@ static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flag
 		*address = p;
 		return 0;
 	}
-	int code = -errno;
-	munmap(p, length);
-	return code;
+	return -errno; /* what is there now goes with the address space that was reserved for it */
 }
 
 /* Reserves more than is needed, maps into the part that is congruent, and gives the margins back. */
@@ -253,7 +282,7 @@ static long zap_ranges(const struct iovec *ranges, size_t count)
 
 static unsigned os_zap_many(const smmap__range *ranges, unsigned count)
 {
-	struct iovec vectors[SMMAP__RANGES_MAX];
+	struct iovec vectors[SMMAP__RANGES_MAX] = {{NULL, 0}};
 	for (unsigned i = 0; i < count; i++)
 		vectors[i] = (struct iovec){ranges[i].address, ranges[i].length};
 	long bytes = zap_ranges(vectors, count);
@@ -287,6 +316,7 @@ smmap__os_calls smmap__os = {
 	.close = os_close,
 	.identify = os_identify,
 	.identify_path = os_identify_path,
+	.glance = os_glance,
 	.read = os_read,
 	.map = os_map,
 	.unmap = os_unmap,
@@ -362,6 +392,16 @@ bool smmap__os_is_unmappable(int code)
 {
 	return code == SMMAP_ENODEV || code == SMMAP_EINVAL || code == SMMAP_EACCES || code == SMMAP_EPERM ||
 	       code == SMMAP_ENOTSUP || code == SMMAP_ENOSYS;
+}
+
+int smmap__os_mutex_init(pthread_mutex_t *mutex)
+{
+	return -pthread_mutex_init(mutex, NULL);
+}
+
+int smmap__os_cond_init(pthread_cond_t *condition)
+{
+	return -pthread_cond_init(condition, NULL);
 }
 
 int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))

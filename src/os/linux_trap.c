@@ -39,6 +39,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "os/system.h"
+
 /* More different handlers than that, put over ours one after another, take the place of the last. */
 enum { LEVELS = 16 };
 

@@ -11,15 +11,17 @@
  *  - Addresses and lengths are multiples of `granularity`, offsets too; callers see to it.
  *  - Any thread may call.
  *
- * System calls and allocations go through one table of functions, `smmap__os`, so that a test can count them and
- * make any of them fail. Differences between systems are data, `smmap__os_facts`. Both are set up before the
- * first call and changed by tests alone.
+ * System calls and allocations go through one table of functions, `smmap__os`, so that a test can keep books of them.
+ * Differences between systems are data, `smmap__os_facts`. Both are set up before the first call and changed by tests
+ * alone. Below the table, every function of the system's that can fail is called by way of os/system.h, so that a build
+ * with -Dfaults=true can make it fail (smmap_faults.h).
  */
 #ifndef SMMAP_OS_H
 #define SMMAP_OS_H
 
 #include <smmap.h>
 
+#include <pthread.h>
 #include <stdbool.h>
 
 /* What makes an inode the same one, and unchanged. */
@@ -65,6 +67,8 @@ typedef struct smmap__os_calls {
 	void (*close)(int descriptor);
 	int (*identify)(int descriptor, smmap__identity *identity);
 	int (*identify_path)(const char *path, smmap__identity *identity);
+	/* The same by one call of the system: what is born and whether it can be mapped is left unknown. NULL: the descriptor. */
+	int (*glance)(const char *path, int descriptor, smmap__identity *identity);
 	/* Up to `size` bytes at `offset`; fewer only at the end of the file or before a failing byte. */
 	int64_t (*read)(int descriptor, void *to, size_t size, uint64_t offset);
 
@@ -142,6 +146,10 @@ void smmap__os_hold_spares(bool hold);
 /* How many are held; gives one up, so that a patch may work then (false: none left). Async-signal-safe. */
 unsigned smmap__os_count_spares(void);
 bool smmap__os_give_spare(void);
+
+/* With the default attributes. */
+int smmap__os_mutex_init(pthread_mutex_t *mutex);
+int smmap__os_cond_init(pthread_cond_t *condition);
 
 /* Calls the three functions around every fork of the process; once. Returns 0 or a code. */
 int smmap__os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));

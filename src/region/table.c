@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "region/table.h"
 
-#include <smmap.h>
+#include "os/os.h"
 
 #include <assert.h>
 
@@ -17,7 +17,7 @@ struct smmap__node {
 int smmap__directory_init(smmap__directory *directory, smmap__memory *memory)
 {
 	directory->memory = memory;
-	return -pthread_mutex_init(&directory->lock, NULL);
+	return smmap__os_mutex_init(&directory->lock);
 }
 
 static size_t segment_size(unsigned k)

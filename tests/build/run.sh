@@ -22,13 +22,13 @@ check() {
 	fi
 }
 
-the_header_is_c11() {
-	echo '#include <smmap.h>' |
+the_headers_are_c11() {
+	printf '#include <%s>\n' smmap.h smmap_faults.h |
 		${CC:-gcc} -std=c11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c -
 }
 
-the_header_is_cxx() {
-	echo '#include <smmap.h>' |
+the_headers_are_cxx() {
+	printf '#include <%s>\n' smmap.h smmap_faults.h |
 		${CXX:-g++} -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c++ -
 }
 
@@ -40,6 +40,39 @@ the_library_exports_the_header() {
 		sort >"$scratch/exported"
 	diff "$scratch/declared" "$scratch/exported"
 	! grep '^smmap__' "$scratch/exported" | grep -vx smmap__buffer_get_far
+}
+
+# Every call that can fail can be made to fail: no object but that of the seam names another function of the system's than
+# these, which cannot. A mutex that is sound is always had; pthread_sigmask and raise fail for wrong arguments alone, as
+# do the functions on sets of signals; the page size is always known.
+every_fallible_call_goes_through_the_seam() {
+	scripts/build.sh build-faults -Dfaults=true -Dtool=false
+	nm -u build-faults/libsmmap.a | awk '
+		BEGIN {
+			n = split("free memcpy memset memmove memcmp strlen strtoull abort raise sysconf __assert_fail" \
+				" __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail pthread_sigmask sigaddset sigemptyset" \
+				" sigismember pthread_once pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy" \
+				" pthread_cond_wait pthread_cond_broadcast pthread_cond_destroy", names, " ")
+			for (i = 1; i <= n; i++)
+				infallible[names[i]] = 1
+		}
+		/:$/ { object = $1; objects++ }
+		/ U / && object !~ /faults/ && $2 !~ /^smmap_/ && !($2 in infallible) { print object, $2 }
+		END { if (objects < 20) print "only " objects " objects" }'
+}
+
+# What smmap_faults.h declares is there where it is asked for; a normal build has no trace of it.
+the_seam_is_there_when_asked_for_alone() {
+	tr '\n' ' ' <include/smmap_faults.h | grep -o 'SMMAP_API [^(]*(' |
+		sed -n 's/.*[ *]\(smmap_[a-z0-9_]*\)($/\1/p' | sort >"$scratch/declared"
+	nm -D --defined-only build-faults/libsmmap.so | sed -n 's/.* \(smmap_faults\{0,1\}_[a-z_]*\)@.*/\1/p' |
+		sort >"$scratch/exported"
+	diff "$scratch/declared" "$scratch/exported"
+	DESTDIR=$scratch/faults meson install -C build-faults --no-rebuild --quiet
+	[ -n "$(find "$scratch/faults" -name smmap_faults.h)" ] || echo "smmap_faults.h is not installed"
+	! ar t build/libsmmap.a | grep faults
+	! nm build/libsmmap.a build/libsmmap.so | grep -E 'smmap_fault|smmap__fault_(malloc|open|mmap)'
+	! grep -l 'smmap_fault' build/libsmmap.a build/libsmmap.so
 }
 
 the_library_has_its_soname() {
@@ -127,6 +160,7 @@ the_readme_shows_the_example() {
 
 an_installed_library_can_be_used() {
 	make -s install "DESTDIR=$scratch/root" PREFIX=/usr/local >"$scratch/log" || cat "$scratch/log"
+	! find "$scratch/root" -name '*fault*' | grep .
 	local at pc
 	pc=$(find "$scratch/root" -name smmap.pc)
 	cat >"$scratch/use.c" <<-'EOF'
@@ -145,9 +179,11 @@ an_installed_library_can_be_used() {
 		"$scratch/static"
 }
 
-check the_header_is_c11
-check the_header_is_cxx
+check the_headers_are_c11
+check the_headers_are_cxx
 check the_library_exports_the_header
+check every_fallible_call_goes_through_the_seam
+check the_seam_is_there_when_asked_for_alone
 check the_library_has_its_soname
 check layers_include_downwards
 check only_os_names_the_system

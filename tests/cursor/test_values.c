@@ -102,11 +102,17 @@ static void options_are_checked(void)
 {
 	const smmap_options defaults = SMMAP_OPTIONS_INIT;
 	smmap_options o = defaults;
-	for (size_t i = 0; i < 8; i++) {
+	for (size_t i = 0; i < sizeof o.reserved / sizeof *o.reserved; i++) {
 		o = defaults;
 		o.reserved[i] = 1;
 		assert_bad_options(&o);
 	}
+	o = defaults, o.change = -1;
+	assert_bad_options(&o);
+	o = defaults, o.change = 3;
+	assert_bad_options(&o);
+	o = defaults, o.reserved_int = 1;
+	assert_bad_options(&o);
 	o = defaults, o.kind = 2;
 	assert_bad_options(&o);
 	o = defaults, o.kind = -1;

@@ -29,6 +29,7 @@
 
 #include "harness/books.h"
 #include "harness/files.h"
+#include "harness/header.h"
 #include "harness/inject.h"
 #include "harness/random.h"
 #include "harness/runner.h"

@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Makes calls of the os table fail: the n-th call of some kinds, once or from then on. Any thread may make the
- * calls; arming is for one thread while no other makes any.
+ * The seam of smmap_faults.h as most tests want it: by the library's codes, and each call in its turn. The kinds are
+ * named for what the library does; some do more than one call of the system's.
  */
 #ifndef SMMAP_TESTS_INJECT_H
 #define SMMAP_TESTS_INJECT_H
+
+#include <smmap_faults.h>
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum inject_kind {
-	INJECT_ALLOCATE = 1 << 0,
-	INJECT_OPEN = 1 << 1,
-	INJECT_DUPLICATE = 1 << 2,
-	INJECT_IDENTIFY = 1 << 3,
-	INJECT_IDENTIFY_PATH = 1 << 4,
-	INJECT_READ = 1 << 5,
-	INJECT_MAP = 1 << 6,
-	INJECT_UNMAP = 1 << 7,
-	INJECT_EXTEND = 1 << 8,
-	INJECT_ZAP = 1 << 9,
-	INJECT_ADVISE = 1 << 10,
-	INJECT_RESIDENCY = 1 << 11,
-	INJECT_ANY = (1 << 12) - 1
+	INJECT_ALLOCATE = SMMAP_FAULT_MALLOC,
+	INJECT_OPEN = SMMAP_FAULT_OPEN,
+	INJECT_DUPLICATE = SMMAP_FAULT_FCNTL,
+	INJECT_IDENTIFY = SMMAP_FAULT_FSTAT,
+	INJECT_IDENTIFY_PATH = SMMAP_FAULT_STAT,
+	INJECT_READ = SMMAP_FAULT_PREAD,
+	INJECT_MAP = SMMAP_FAULT_MMAP,
+	INJECT_UNMAP = SMMAP_FAULT_MUNMAP,
+	INJECT_EXTEND = SMMAP_FAULT_MREMAP,
+	INJECT_ADVISE = SMMAP_FAULT_MADVISE, /* giving pages back, too */
+	INJECT_RESIDENCY = SMMAP_FAULT_MINCORE,
+	INJECT_ANY = SMMAP_FAULT_ANY
 };
 
 /* From now on the `nth` call (1, 2, ...) of `kinds` fails with `code`; `sticky`: all later ones too. */
 void inject_arm(unsigned kinds, uint64_t nth, int code, bool sticky);
 /* From now on calls of `kinds` are counted, and none fails. */
 void inject_watch(unsigned kinds);
-/* No call fails any more, none is counted; inject_count and inject_fired stay as they are. */
+/* No call fails any more; inject_fired stays as it is. */
 void inject_disarm(void);
 /* Calls of the armed kinds since arming / whether one was made to fail. */
 uint64_t inject_count(void);
@@ -54,8 +55,5 @@ bool inject_fired(void);
 
 void inject_each_begin(unsigned kinds, int code, bool sticky);
 bool inject_each_next(void);
-
-/* For the runner: puts itself into the os table. */
-void inject_install(void);
 
 #endif

@@ -98,7 +98,6 @@ static int run_here(const test_case *test)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	running = test;
 	smmap__os_init();
-	inject_install();
 	save_signals();
 	const struct CMUnitTest tests[] = {{test->name, run_under_cmocka, NULL, NULL, NULL}};
 	int failures = cmocka_run_group_tests_name(test->name, tests, NULL, NULL);
@@ -248,6 +247,14 @@ static void print_skipped(const test_case *test, const struct ending *ending)
 	printf("skipped  %s:%s (%.*s)\n", program, test->name, (int)strcspn(reason, "\n"), reason);
 }
 
+static void print_notes(const struct ending *ending)
+{
+	char *rest = ending->output;
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+		if (strncmp(line, "note: ", 6) == 0)
+			puts(line);
+}
+
 static enum outcome run_and_report(const test_case *test)
 {
 	struct ending ending = run_in_child(test);
@@ -255,6 +262,7 @@ static enum outcome run_and_report(const test_case *test)
 	switch (outcome) {
 	case PASSED:
 		printf("ok       %s:%s (%.2f s)\n", program, test->name, ending.seconds);
+		print_notes(&ending);
 		break;
 	case SKIPPED_TEST:
 		print_skipped(test, &ending);

@@ -9,6 +9,8 @@
  *
  * SMMAP_TEST_TIMEOUT multiplies all time limits; SMMAP_TEST_WRAPPER is a command put in front of the child's
  * ("valgrind -q"), split at blanks; SMMAP_TEST_EFFORT is the share of their rounds that long tests do (0.1).
+ *
+ * What a test prints is shown when it fails; lines that begin with "note: " are shown when it passes, too.
  */
 #ifndef SMMAP_TESTS_RUNNER_H
 #define SMMAP_TESTS_RUNNER_H

@@ -783,7 +783,7 @@ static void maybe_arm(model *m)
 	if (!m->may_fail)
 		return;
 	/* A mapping that the system does not take back is lost when its file is freed: tests/cursor has those. */
-	unsigned kinds = one_in(m, 2) ? INJECT_ANY & ~(unsigned)INJECT_UNMAP : 1u << below(m, 12);
+	unsigned kinds = one_in(m, 2) ? INJECT_ANY & ~(unsigned)INJECT_UNMAP : 1u << below(m, SMMAP_FAULT_KINDS);
 	if (kinds == INJECT_UNMAP)
 		kinds = INJECT_MAP;
 	inject_arm(kinds, 1 + below(m, 5), codes[below(m, sizeof codes / sizeof *codes)], one_in(m, 2));

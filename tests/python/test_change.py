@@ -308,3 +308,47 @@ def test_descriptors_are_bounded(tmp_path):
     del cursors, maps
     manager.collect()
     assert manager.stats()["files"] == 0 and open_descriptors() == before
+
+
+# ---- policies --------------------------------------------------------------------------------------------------------
+
+MANAGERS = [smmap.SlidingWindowMapManager, smmap.StaticWindowMapManager]
+
+
+@pytest.mark.parametrize("make_manager", MANAGERS)
+@pytest.mark.parametrize("change", ["ignore", "report", "refuse"])
+def test_policy(make_manager, change, victim):
+    os.utime(victim, (10**9, 10**9))
+    old = victim.read_bytes()
+    manager = make_manager(GRAIN, change=change)
+    cursor = manager.make_cursor(victim)
+    assert cursor.use_region(0, 100).buffer()[:] == old[:100]
+    cursor.unuse_region()
+    manager.collect()
+    victim.write_bytes(old[::-1])
+    if change == "refuse":
+        for read in (lambda: cursor.use_region(GRAIN, 10), lambda: cursor.read(3 * GRAIN, 10)):
+            with pytest.raises(OSError) as caught:
+                read()
+            assert caught.value.errno == errno.ESTALE
+        with pytest.raises(OSError) as caught:
+            manager.make_cursor(victim).use_region(0, 10)
+        assert caught.value.errno == errno.ESTALE
+    else:
+        assert cursor.read(3 * GRAIN, 10) == old[::-1][3 * GRAIN:3 * GRAIN + 10]
+    noted = 0 if change == "ignore" else smmap.CHANGE_MODIFIED
+    assert cursor.status()["change"] == noted
+    assert manager.stats()["changed"] == (change != "ignore")
+    assert cursor.verify() == smmap.CHANGE_MODIFIED
+    assert cursor.refresh() == smmap.CHANGE_MODIFIED
+    assert cursor.status()["change"] == 0
+    assert cursor.use_region(GRAIN, 10).buffer()[:10] == old[::-1][GRAIN:GRAIN + 10]
+
+
+@pytest.mark.parametrize("make_manager", MANAGERS)
+def test_policy_arguments(make_manager):
+    for wrong in ("", "Refuse", "refuse\0", 1, None, b"refuse"):
+        with pytest.raises(ValueError):
+            make_manager(change=wrong)
+    with pytest.raises(TypeError):
+        make_manager(0, 0, 5, "refuse")

@@ -356,7 +356,7 @@ def test_signatures():
         return  # it does not tell the signatures of such classes
     assert arguments(smmap.WindowCursor) == [("manager", None), ("regions", None)]
     assert arguments(smmap.SlidingWindowMapBuffer) == buffer
-    limits = [("max_memory_size", 0), ("max_open_handles", sys.maxsize)]
+    limits = [("max_memory_size", 0), ("max_open_handles", sys.maxsize), ("change", "ignore")]
     assert arguments(smmap.SlidingWindowMapManager) == [("window_size", -1)] + limits
     assert arguments(smmap.StaticWindowMapManager) == [("window_size", 0)] + limits
 
