@@ -93,6 +93,7 @@ SMMAP_API const char *smmap_version(void);
 	X(SMMAP_ELOOP, -ELOOP, "too many levels of symbolic links")                                              \
 	X(SMMAP_EOVERFLOW, -EOVERFLOW, "value too large")                                                        \
 	X(SMMAP_ENOTSUP, -ENOTSUP, "operation not supported")                                                    \
+	X(SMMAP_ENOTCONN, -ENOTCONN, "the server of the file system is gone")                                    \
 	X(SMMAP_ETIMEDOUT, -ETIMEDOUT, "connection timed out")                                                   \
 	X(SMMAP_ESTALE, -ESTALE, "stale: the descriptor or path now means another file")                         \
 	X(SMMAP_EUCLEAN, -EUCLEAN, "file system is corrupted")                                                   \
