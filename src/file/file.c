@@ -535,15 +535,19 @@ int64_t smmap__file_read(smmap__file *file, uint64_t offset, void *to, size_t si
 	return n;
 }
 
-/* What a read at the page that failed first says. */
+/* What a read at the page that failed first says, where the file can still be asked. */
 static int classify(smmap__file *file)
 {
 	unsigned char byte;
+	smmap__descriptor descriptor;
 	uint64_t first_end = atomic_load_explicit(&file->faults.first_end, memory_order_relaxed);
-	int64_t n = smmap__file_read(file, first_end - 1, &byte, 1);
+	if (smmap__descriptor_take(file, &descriptor) != 0)
+		return SMMAP_EFAULTED;
+	int64_t n = smmap__os.read(descriptor.number, &byte, 1, first_end - 1);
+	smmap__descriptor_give(file, descriptor);
 	if (n == 0)
 		return SMMAP_ETRUNCATED;
-	return n < 0 && n != SMMAP_ESTALE ? (int)n : SMMAP_EFAULTED;
+	return n < 0 ? (int)n : SMMAP_EFAULTED;
 }
 
 int smmap__file_error(smmap__file *file)
