@@ -89,6 +89,7 @@ all)
 	run_one tests/build/run.sh
 	[ ! -x tests/tool/run.sh ] || run_one tests/tool/run.sh build
 	[ ! -x scripts/check-python.sh ] || run_one scripts/check-python.sh
+	run_one scripts/check-faults.sh
 	if [ -e /usr/lib/i386-linux-gnu/libcmocka.so ]; then
 		run_32
 	else
