@@ -20,7 +20,8 @@
  *  - Some changes raise no signal at all: bytes overwritten in place, a file cut inside its last page, cut
  *    and grown again, or with a hole punched into it. smmap_verify tells; nothing tells by itself.
  *  - No time-out is promised: a page fault on a stalled disk or network file system waits as long as the
- *    system does.
+ *    system does, and so may others who open, read or change the same file then. No lock of ours is held meanwhile:
+ *    whoever uses other files goes on.
  *  - Threads: a manager and its files may be used by any number of threads. A cursor, buffer, region or
  *    view belongs to one thread at a time.
  *  - fork: the child may go on using its copies of managers and cursors.
