@@ -522,6 +522,7 @@ row("no address space for another file (RLIMIT_AS)")(
 
 @row("all memory is locked (mlockall)")
 def locked(place):
+    need(os.geteuid() == 0, "root (to lock memory without a limit)")
     data = content(place.seed)
     other = large(place)
     yield Scene(place.file(), data, inside=True, break_it=lambda reader: reader.ask("lock"), mend=lambda _: None,
