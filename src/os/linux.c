@@ -152,7 +152,9 @@ static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
 	size_t done = 0;
 	while (done < size) {
 		size_t to_border = page - (size_t)((offset + done) % page);
-		size_t part = page_by_page ? smmap__min(size - done, to_border) : size - done;
+		size_t part = size - done;
+		if (page_by_page && part > to_border)
+			part = to_border;
 		ssize_t n = pread(descriptor, (unsigned char *)to + done, part, (off_t)(offset + done));
 		if (n == 0)
 			break;

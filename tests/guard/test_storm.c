@@ -9,6 +9,7 @@
  * opened has one of those from the one that was established before to the one that was announced after.
  */
 #include "harness/harness.h"
+#include "harness/sanitizers.h"
 
 #include "base/arith.h"
 
@@ -420,6 +421,8 @@ static void readers_in_a_storm(void)
 	smmap_manager *managers[MANAGERS];
 	pthread_t changing;
 	reader sum = {0};
+	if (THREAD_SANITIZER)
+		skip_test("ThreadSanitizer takes pages that are mapped anew for written");
 	page = (size_t)smmap_allocation_granularity();
 	base_seed = random_seed();
 	make_files();

@@ -53,7 +53,7 @@ static int break_mapping(uint64_t address, uint64_t length, int how)
 {
 	struct uffdio_register range = {.range = {address, length}, .mode = UFFDIO_REGISTER_MODE_MINOR};
 	struct uffdio_poison poison = {.range = {address, length}};
-	if (madvise((void *)(uintptr_t)address, length, MADV_DONTNEED) != 0 ||
+	if (madvise((void *)(uintptr_t)address, (size_t)length, MADV_DONTNEED) != 0 ||
 	    ioctl(faults, UFFDIO_REGISTER, &range) != 0)
 		return -errno;
 	if (how == INSIDE_POISON && ioctl(faults, UFFDIO_POISON, &poison) != 0)
