@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python python bench promises sweep install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -37,6 +37,14 @@ sweep: ## every fault of every public function (make check has it, too), and its
 check-python: ## the tests of the Python package, with every Python from 3.9 up that is found
 	@scripts/setup.sh python
 	@scripts/check-python.sh all
+
+check-faults: ## real faults of files, devices and memory against every way of reading (as root: all of them)
+	@scripts/setup.sh faults
+	@scripts/check-faults.sh
+
+check-storms: ## long: reads while others change the files, forks among threads
+	@scripts/setup.sh check
+	@scripts/check-storms.sh
 
 bench: ## the measurements, as ratios within one run
 	@scripts/setup.sh bench

@@ -21,7 +21,8 @@
  *    and grown again, or with a hole punched into it. smmap_verify tells; nothing tells by itself, unless the
  *    manager is asked to look (smmap_options.change), and that sees only what is there when it looks.
  *  - No time-out is promised: a page fault on a stalled disk or network file system waits as long as the
- *    system does.
+ *    system does, and so may others who open, read or change the same file then. No lock of ours is held meanwhile:
+ *    whoever uses other files goes on.
  *  - Threads: a manager and its files may be used by any number of threads. A cursor, buffer, region or
  *    view belongs to one thread at a time.
  *  - fork: the child may go on using its copies of managers and cursors.
@@ -94,6 +95,7 @@ SMMAP_API const char *smmap_version(void);
 	X(SMMAP_ELOOP, -ELOOP, "too many levels of symbolic links")                                              \
 	X(SMMAP_EOVERFLOW, -EOVERFLOW, "value too large")                                                        \
 	X(SMMAP_ENOTSUP, -ENOTSUP, "operation not supported")                                                    \
+	X(SMMAP_ENOTCONN, -ENOTCONN, "the server of the file system is gone")                                    \
 	X(SMMAP_ETIMEDOUT, -ETIMEDOUT, "connection timed out")                                                   \
 	X(SMMAP_ESTALE, -ESTALE, "stale: the descriptor or path now means another file")                         \
 	X(SMMAP_EUCLEAN, -EUCLEAN, "file system is corrupted")                                                   \

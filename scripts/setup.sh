@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: setup.sh build|python|demo|check|bench|ci
+# Usage: setup.sh build|python|demo|check|faults|bench|ci
 # Sees to it that what the given job needs is installed: silent when it is, by one call of apt-get on Debian and
 # its like when it is not, and naming the packages elsewhere.
 set -eu
@@ -75,6 +75,13 @@ need_python() {
 	need python3-dev python3 -c 'import os, sysconfig; assert os.path.exists(sysconfig.get_path("include") + "/Python.h")'
 	need python3-venv python3 -c 'import ensurepip'
 }
+need_faults() {
+	need_python
+	need strace command_exists strace
+	need e2fsprogs [ -x /usr/sbin/mkfs.ext4 ]
+	need btrfs-progs [ -x /usr/sbin/mkfs.btrfs -o -x /usr/bin/mkfs.btrfs ]
+	need erofs-utils [ -x /usr/bin/mkfs.erofs -o -x /usr/sbin/mkfs.erofs ]
+}
 need_bench() {
 	need_demo
 	need libgit2-dev header_exists git2.h
@@ -82,6 +89,7 @@ need_bench() {
 }
 need_ci() {
 	need_check
+	need_faults
 	need clang command_exists clang
 	need clang-format command_exists clang-format
 	need clang-tidy command_exists clang-tidy
@@ -90,9 +98,9 @@ need_ci() {
 }
 
 case ${1:-} in
-build | python | demo | check | bench | ci) "need_$1" ;;
+build | python | demo | check | faults | bench | ci) "need_$1" ;;
 *)
-	echo "usage: setup.sh build|python|demo|check|bench|ci" >&2
+	echo "usage: setup.sh build|python|demo|check|faults|bench|ci" >&2
 	exit 2
 	;;
 esac

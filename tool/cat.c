@@ -8,43 +8,18 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { COPY_ROOM = 64 << 10 };
-
 /*
- * The system could not read the mapping at `offset` (EFAULT): the file was cut there, or cannot be mapped
- * just now but can be read (a full tmpfs). Copies up to `size` bytes instead. Returns how many, or an error
- * code.
- */
-static int64_t write_copy(struct scan *scan, uint64_t offset, size_t size, int *output_error)
-{
-	char copy[COPY_ROOM];
-	size_t part = size < sizeof copy ? size : sizeof copy;
-	int64_t got = smmap_read(&scan->cursor, offset, copy, part);
-	if (got <= 0)
-		return scan_failed_at(scan, offset, got < 0 ? (int)got : SMMAP_ETRUNCATED);
-	*output_error = write_all(STDOUT_FILENO, copy, (size_t)got, NULL);
-	return got;
-}
-
-/*
- * Writes one piece. Returns 0 or the error code of the file; errors of standard output go to `output_error`.
+ * Writes one piece. Where the system could not read the mapping (EFAULT) the file was cut there, or cannot be mapped
+ * just now but can be read (a full tmpfs): then the rest is read. Returns 0 or an error code; errors of standard output
+ * go to `output_error`.
  */
 static int write_piece(struct scan *scan, const struct piece *piece, int *output_error)
 {
-	size_t done = 0;
-	while (done < piece->size && !*output_error) {
-		size_t written = 0;
-		int error = write_all(STDOUT_FILENO, piece->data + done, piece->size - done, &written);
-		done += written;
-		if (error != -EFAULT) {
-			*output_error = error;
-			continue;
-		}
-		int64_t got = write_copy(scan, piece->offset + done, piece->size - done, output_error);
-		if (got < 0)
-			return (int)got;
-		done += (size_t)got;
-	}
+	size_t written = 0;
+	int error = write_all(STDOUT_FILENO, piece->data, piece->size, &written);
+	if (error == -EFAULT)
+		return scan_by_reading(scan, piece->offset + written);
+	*output_error = error;
 	return 0;
 }
 

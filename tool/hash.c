@@ -21,7 +21,7 @@ static int hash_pieces(struct scan *scan, const struct digest *digest, struct di
 	return got;
 }
 
-int hash_scan(struct scan *scan, const struct digest *digest, unsigned char result[DIGEST_MAX_SIZE])
+static int hash_once(struct scan *scan, const struct digest *digest, unsigned char result[DIGEST_MAX_SIZE])
 {
 	struct digest_state state;
 	if (!digest->begin(&state))
@@ -29,6 +29,16 @@ int hash_scan(struct scan *scan, const struct digest *digest, unsigned char resu
 	int code = hash_pieces(scan, digest, &state);
 	digest->finish(&state, result);
 	return code;
+}
+
+/* A page that cannot be mapped although it can be read (a full tmpfs) has shown zeros: then all is read anew. */
+int hash_scan(struct scan *scan, const struct digest *digest, unsigned char result[DIGEST_MAX_SIZE])
+{
+	int code = hash_once(scan, digest, result);
+	if (code != SMMAP_EFAULTED)
+		return code;
+	code = scan_by_reading(scan, 0);
+	return code == 0 ? hash_once(scan, digest, result) : code;
 }
 
 void hash_format(char to[HASH_TEXT_ROOM], const struct digest *digest, const unsigned char *result)

@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define PIECE ((uint64_t)1 << 20) /* small enough to find an error soon, large enough to cost nothing */
 #define COPIED_PIECE ((uint64_t)256 << 10) /* stays in the cache of a core */
@@ -41,10 +42,24 @@ void scan_limit(struct scan *scan, uint64_t offset, uint64_t length)
 	scan->end = scan->next + smaller(length, scan->size - scan->next);
 }
 
+int scan_by_reading(struct scan *scan, uint64_t next)
+{
+	if (!scan->room)
+		scan->room = malloc(COPIED_PIECE);
+	if (!scan->room)
+		return SMMAP_ENOMEM;
+	scan->by_reading = true;
+	scan->located = false;
+	scan->piece = 0;
+	scan->next = next;
+	return 0;
+}
+
 int scan_failed_at(struct scan *scan, uint64_t offset, int code)
 {
 	uint64_t faulted;
-	scan->failed = smmap_cursor_error(&scan->cursor, &faulted) < 0 ? faulted : offset;
+	bool known = !scan->by_reading && smmap_cursor_error(&scan->cursor, &faulted) < 0;
+	scan->failed = known ? faulted : offset;
 	scan->located = true;
 	return code;
 }
@@ -52,7 +67,8 @@ int scan_failed_at(struct scan *scan, uint64_t offset, int code)
 int scan_check(struct scan *scan)
 {
 	uint64_t faulted = 0;
-	int code = smmap_cursor_error(&scan->cursor, &faulted);
+	/* Bytes that were read are what they are, whatever the map shows. */
+	int code = scan->by_reading ? 0 : smmap_cursor_error(&scan->cursor, &faulted);
 	return code < 0 ? scan_failed_at(scan, faulted, code) : 0;
 }
 
@@ -106,6 +122,18 @@ static int next_copied(struct scan *scan, struct piece *piece)
 	return 1;
 }
 
+static int next_read(struct scan *scan, struct piece *piece)
+{
+	uint64_t size = smaller(COPIED_PIECE, scan->end - scan->next);
+	int64_t got = smmap_read(&scan->cursor, scan->next, scan->room, size);
+	if (got <= 0)
+		return scan_failed_at(scan, scan->next, got < 0 ? (int)got : SMMAP_ETRUNCATED);
+	piece->data = scan->room;
+	piece->size = (size_t)got;
+	piece->more = 0;
+	return 1;
+}
+
 static bool is_copy_better(struct scan *scan)
 {
 	return scan->reach <= COPIED_PIECE && copier_wanted(&scan->copier, &scan->cursor, scan->next) &&
@@ -132,7 +160,10 @@ int scan_next(struct scan *scan, struct piece *piece)
 	if (scan->next >= scan->end)
 		return check_end(scan);
 	piece->offset = scan->next;
-	code = is_copy_better(scan) ? next_copied(scan, piece) : next_mapped(scan, piece);
+	if (scan->by_reading)
+		code = next_read(scan, piece);
+	else
+		code = is_copy_better(scan) ? next_copied(scan, piece) : next_mapped(scan, piece);
 	if (code < 0)
 		return code;
 	scan->next += piece->size;
@@ -152,6 +183,7 @@ void scan_report(struct scan *scan, int code)
 void scan_close(struct scan *scan)
 {
 	copier_close(&scan->copier);
+	free(scan->room);
 	if (!smmap_cursor_is_associated(&scan->cursor))
 		return;
 	smmap_cursor_close(&scan->cursor);

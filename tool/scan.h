@@ -39,6 +39,8 @@ struct scan {
 	uint64_t piece;  /* size of the piece that is out */
 	uint64_t failed; /* where it failed, when `located` */
 	bool located;
+	bool by_reading;     /* pieces are read: the map shows zeros somewhere, or nothing */
+	unsigned char *room; /* for them */
 };
 
 struct piece {
@@ -57,6 +59,12 @@ void scan_limit(struct scan *scan, uint64_t offset, uint64_t length);
 
 /* Makes all pieces mapped ones. */
 void scan_map_only(struct scan *scan);
+
+/*
+ * Makes all further pieces read ones, from `next` on: for a file that cannot be mapped just now but perhaps read, or read up
+ * to an error that tells more. Returns 0 or SMMAP_ENOMEM.
+ */
+int scan_by_reading(struct scan *scan, uint64_t next);
 
 /* Sets the next piece and returns 1; returns 0 behind the last one, or an error code. */
 int scan_next(struct scan *scan, struct piece *piece);

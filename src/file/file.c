@@ -535,7 +535,10 @@ int64_t smmap__file_read(smmap__file *file, uint64_t offset, void *to, size_t si
 	return n;
 }
 
-/* What a read at the page that failed first says. Where it cannot be asked for now it can be later: not `settled`. */
+/*
+ * What a read at the page that failed first says, where the file can still be asked. Where it cannot be asked for now it can be
+ * later: not `settled`.
+ */
 static int classify(smmap__file *file, bool *settled)
 {
 	unsigned char byte;

@@ -89,6 +89,11 @@ CALL(int, -1, GETRLIMIT, getrlimit, (int resource, struct rlimit *limit),
 CALL(int, -1, SIGACTION, sigaction, (int number, const struct sigaction *action, struct sigaction *before),
      sigaction(number, action, before))
 
+long smmap__fault_SYS_rt_tgsigqueueinfo(long number, pid_t process, pid_t thread, int signal, siginfo_t *info)
+{
+	return syscall(number, process, thread, signal, info);
+}
+
 /* It fails after the fact: Linux has let go of the descriptor by then. */
 int smmap__fault_close(int descriptor)
 {

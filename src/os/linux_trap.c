@@ -220,7 +220,7 @@ static void act_as_default(int signal, siginfo_t *info)
 	struct sigaction to_default = {.sa_handler = SIG_DFL};
 	sigemptyset(&to_default.sa_mask);
 	sigaction(signal, &to_default, NULL);
-	if (info == NULL || syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, info) != 0)
+	if (info == NULL || syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal, info) != 0)
 		raise(signal);
 }
 

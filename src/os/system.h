@@ -31,6 +31,9 @@ long smmap__fault_SYS_statx(long number, int directory, const char *path, int fl
                             struct statx *st);
 long smmap__fault_SYS_process_madvise(long number, int process, const struct iovec *ranges, size_t count,
                                       int advice, unsigned flags);
+/* Never made to fail: the process ends with it. */
+long smmap__fault_SYS_rt_tgsigqueueinfo(long number, pid_t process, pid_t thread, int signal,
+                                        siginfo_t *info);
 int smmap__fault_fstatfs(int descriptor, struct statfs *fs);
 int smmap__fault_ioctl(int descriptor, unsigned long request, void *argument);
 ssize_t smmap__fault_pread(int descriptor, void *to, size_t size, off_t offset);

@@ -315,10 +315,12 @@ static void fork_among_threads(int placement, bool changing, size_t forks)
 	make_crew(&c, placement, 4096, SIZE_MAX);
 	c.changing = changing;
 	worker *workers = start(&c, 4);
-	for (size_t i = test_rounds(forks); i != 0; i--)
+	for (size_t i = 0; i < test_rounds(forks); i++)
 		fork_once(&c);
 	atomic_store(&c.stop, true);
 	finish(workers, 4);
+	printf("%zu forks, %" PRIu64 " calls of other threads meanwhile\n", test_rounds(forks),
+	       atomic_load(&c.calls));
 	check_nothing_is_left(&c);
 }
 
