@@ -9,6 +9,7 @@
 #include "check.h"
 #include "escape.h"
 #include "harness/files.h"
+#include "size.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -100,9 +101,7 @@ static const char *outcome_of(const char *name, const struct digest *digest, con
 	CHECK(digest->begin(&state) && digest->update(&state, room, (size_t)size));
 	digest->finish(&state, result);
 	for (size_t i = 0; i < digest->size; i++) {
-		unsigned byte;
-		CHECK(sscanf(hex + 2 * i, "%2x", &byte) == 1);
-		if (byte != result[i])
+		if (hex_digit(hex[2 * i]) * 16 + hex_digit(hex[2 * i + 1]) != result[i])
 			return "FAILED";
 	}
 	return "OK";

@@ -51,7 +51,9 @@ static void add_raw(char *to)
 		char c = (char)fuzz_byte(&w.in);
 		if (c == 0)
 			break;
-		to[i++] = c == '/' ? '\n' : c;
+		if (c == '/')
+			c = '\n';
+		to[i++] = c;
 	}
 	to[i] = 0;
 	if (strcmp(to, "..") == 0)
@@ -84,16 +86,16 @@ static const char *make_path(void)
 	for (uint64_t parts = 1 + below(3); parts != 0; parts--) {
 		uint64_t which = below(KNOWN + 4);
 		if (which < KNOWN)
-			strcpy(at, known[which]);
+			(void)stpcpy(at, known[which]);
 		else if (which == KNOWN)
 			add_many(at);
 		else if (which == KNOWN + 1 && w.made[0] != NULL)
-			strcpy(at, w.made[below(MADE)] != NULL ? w.made[0] : "gone");
+			(void)stpcpy(at, w.made[below(MADE)] != NULL ? w.made[0] : "gone");
 		else
 			add_raw(at);
 		at += strlen(at);
 		if (parts > 1 && at != w.path)
-			strcpy(at++, "/");
+			at = stpcpy(at, "/");
 	}
 	return w.path;
 }
