@@ -166,7 +166,7 @@ void smmap__descriptor_rename(smmap__file *file, smmap__name *name)
 	if (smmap__name_is_path(name)) {
 		old = file->name;
 		file->name = smmap__name_take(name);
-	} else if (!smmap__file_is_stable(file)) {
+	} else if (smmap__name_is_path(file->name) || !smmap__file_is_stable(file)) {
 		file->keeps_descriptor = true;
 	}
 	pthread_mutex_unlock(&descriptors->lock);

@@ -229,10 +229,15 @@ static void check_direct(held *h)
 		CHECK(failed);
 }
 
-/* A name that means another file, or none, is no way to open this one again. */
+/*
+ * A name that means another file, or none, is no way to open this one again; nor is a descriptor, where the file is known by
+ * such a name as well and the cache of descriptors had no room for it.
+ */
 static bool may_be_lost(const held *h)
 {
-	return meant(h) != h->inode;
+	const smmap__descriptors *cache = &w.manager->shared.descriptors;
+	return meant(h) != h->inode ||
+	       (h->by_descriptor && w.named[h->name] != h->inode && cache->used == cache->max);
 }
 
 static void read_copy(held *h)
