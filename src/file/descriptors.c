@@ -163,12 +163,13 @@ void smmap__descriptor_rename(smmap__file *file, smmap__name *name)
 	smmap__descriptors *descriptors = &file->shared->descriptors;
 	smmap__name *old = NULL;
 	pthread_mutex_lock(&descriptors->lock);
-	if (smmap__name_is_path(name)) {
+	if (smmap__name_is_path(name) || !smmap__name_is_path(file->name)) {
 		old = file->name;
 		file->name = smmap__name_take(name);
-	} else if (smmap__name_is_path(file->name) || !smmap__file_is_stable(file)) {
-		file->keeps_descriptor = true;
 	}
+	/* Either the name is no certain one, or it is another than the caller's. */
+	if (!smmap__name_is_path(name) && (smmap__name_is_path(file->name) || !smmap__file_is_stable(file)))
+		file->keeps_descriptor = true;
 	pthread_mutex_unlock(&descriptors->lock);
 	smmap__name_give(old, &file->shared->memory);
 }

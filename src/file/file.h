@@ -207,8 +207,8 @@ void smmap__descriptor_give(smmap__file *file, smmap__descriptor descriptor);
 int smmap__descriptor_open(smmap__shared *shared, const smmap__name *name, int flags, int *number);
 void smmap__descriptor_close(smmap__shared *shared, int number);
 /*
- * The file was opened by `name` just now: the path that was used last is the likeliest to mean it still. A descriptor of the
- * caller's may be closed any time; then what the cache has must stay there.
+ * The file was opened by `name` just now: the path that was used last, or without one the descriptor, is the likeliest to
+ * mean it still. A descriptor of the caller's may be closed any time; then what the cache has must stay there.
  */
 void smmap__descriptor_rename(smmap__file *file, smmap__name *name);
 /* Leaves an open descriptor to the cache for this file; closes it when the file has one or there is no room. */
