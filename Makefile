@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind tidy cppcheck format format-check \
+.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind fuzz fuzz-replay tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -83,6 +83,14 @@ valgrind: ## the C tests under valgrind's memcheck
 check-32: ## the tests of a 32-bit build
 	@scripts/setup.sh check
 	@$(CHECK) 32
+
+fuzz: ## all fuzz targets for FUZZ_TIME seconds (60) each, with libFuzzer and AFL++
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh all
+
+fuzz-replay: ## the committed inputs of the fuzz targets (make check has them, too)
+	@scripts/setup.sh check
+	@$(CHECK) fuzz-replay
 
 tidy: ## clang-tidy
 	@scripts/setup.sh ci

@@ -395,8 +395,9 @@ typedef struct smmap_cursor {
  * Whatever the cursor was bound to before is let go on success.
  * Errors: SMMAP_EINVAL (a refused flag), those of open(2) (SMMAP_ENOENT for an empty path), SMMAP_EISDIR,
  * SMMAP_ENOTREG (FIFO, socket, character device; block device without SMMAP_ALLOW_BLOCK_DEVICES),
- * SMMAP_ENOTSUP (hugetlbfs), SMMAP_EFBIG (a file that says size 0 but reads on beyond 64 MiB or the memory limit),
- * SMMAP_ECHANGED (a file that others hold has changed, with SMMAP_CHANGE_REFUSE).
+ * SMMAP_ENOTSUP (hugetlbfs), SMMAP_EFBIG (a file that has to be read at once, since it says size 0 or is small and cannot
+ * be mapped, and is larger than 64 MiB or the memory limit), SMMAP_ECHANGED (a file that others hold has changed, with
+ * SMMAP_CHANGE_REFUSE).
  */
 SMMAP_API int smmap_cursor_open(smmap_cursor *cursor, smmap_manager *manager, const char *path, int flags);
 

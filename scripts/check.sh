@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: check.sh [all|asan|ubsan|tsan|stress|valgrind|32]
+# Usage: check.sh [all|asan|ubsan|tsan|stress|valgrind|32|fuzz-replay]
 # Builds with the library's expensive checks on, runs the tests over all cores and ends with the line
 # "N passed, N failed, N skipped". `all` is what `make check` runs: the C tests, natively and in a 32-bit build,
 # those of the tool, of the build and, once it is there, of the Python package.
@@ -22,9 +22,10 @@ build() {
 	}
 }
 
-# The test programs of a build, by the names that tests/meson.build gives them.
+# The test programs of a build, by the names that tests/meson.build gives them; those that match $only.
 programs() {
-	find tests -name 'test_*.c' | sed 's,^tests/,,; s,test_,,; s,\.c$,,; s,/,-,g' | sort | sed "s,^,$1/tests/,"
+	find tests -name 'test_*.c' -o -name 'fuzz_*.c' | sed 's,^tests/,,; s,\(test\|fuzz\)_,,; s,\.c$,,; s,/,-,g' |
+		grep "${only:-}" | sort | sed "s,^,$1/tests/,"
 }
 
 # One test (or, without a name, a whole script), with its output in one piece and its counts in $results.
@@ -124,6 +125,11 @@ valgrind)
 	;;
 32)
 	run_32
+	;;
+fuzz-replay)
+	only=^fuzz-
+	build build-check && run_programs build-check
+	run_one scripts/check-python.sh -- -k fuzz
 	;;
 *)
 	sed -n '3,4p' "$0" >&2

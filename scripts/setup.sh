@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: setup.sh build|python|demo|check|faults|bench|ci
+# Usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz
 # Sees to it that what the given job needs is installed: silent when it is, by one call of apt-get on Debian and
 # its like when it is not, and naming the packages elsewhere.
 set -eu
@@ -96,11 +96,21 @@ need_ci() {
 	need cppcheck command_exists cppcheck
 	need valgrind command_exists valgrind
 }
+libfuzzer_exists() {
+	ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a
+}
+need_fuzz() {
+	need_python
+	need libcmocka-dev header_exists cmocka.h
+	need clang command_exists clang
+	need libclang-rt-dev libfuzzer_exists
+	need afl++ command_exists afl-fuzz
+}
 
 case ${1:-} in
-build | python | demo | check | faults | bench | ci) "need_$1" ;;
+build | python | demo | check | faults | bench | ci | fuzz) "need_$1" ;;
 *)
-	echo "usage: setup.sh build|python|demo|check|faults|bench|ci" >&2
+	echo "usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz" >&2
 	exit 2
 	;;
 esac

@@ -88,6 +88,7 @@ typedef struct cursor_object {
 	PyObject *map;
 	view_object *map_pin;
 	uint64_t map_begin;
+	uint64_t map_size;
 	object_lock lock;
 	PyObject *weakrefs;
 } cursor_object;

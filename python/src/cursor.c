@@ -446,18 +446,20 @@ static PyObject *cursor_map(cursor_object *self, PyObject *unused)
 	if (!is_valid(self))
 		return NULL;
 	lock_take(&self->lock);
-	bool have = self->map != NULL && self->map_pin->core.file != NULL;
+	int code = smmap_cursor_region(core_of(self), &region);
+	uint64_t begin = smmap_region_ofs_begin(&region);
+	uint64_t size = smmap_region_size(&region);
+	/* Two regions that are pinned as one may begin where the one did whose map is held. */
+	bool have = code == 0 && self->map != NULL && self->map_pin->core.file != NULL &&
+	            self->map_begin == begin && self->map_size == size;
 	PyObject *map = have ? self->map : NULL;
 	Py_XINCREF(map);
-	int code = have ? 0 : smmap_cursor_region(core_of(self), &region);
 	lock_give(&self->lock);
+	smmap_region_close(&region);
 	if (have)
 		return map;
 	if (code != 0)
 		return raise_code(Py_TYPE(self), code, self->target);
-	uint64_t begin = smmap_region_ofs_begin(&region);
-	uint64_t size = smmap_region_size(&region);
-	smmap_region_close(&region);
 	view_object *pin = NULL;
 	map = map_obtain(self->manager, core_of(self), &self->lock, begin, size, self->target, &pin);
 	if (map == NULL)
@@ -469,6 +471,7 @@ static PyObject *cursor_map(cursor_object *self, PyObject *unused)
 	self->map = map;
 	self->map_pin = pin;
 	self->map_begin = begin;
+	self->map_size = size;
 	lock_give(&self->lock);
 	Py_XDECREF(old_map);
 	Py_XDECREF(old_pin);

@@ -158,12 +158,38 @@ int smmap__descriptor_open(smmap__shared *shared, const smmap__name *name, int f
 	return 0;
 }
 
+void smmap__descriptor_rename(smmap__file *file, smmap__name *name)
+{
+	smmap__descriptors *descriptors = &file->shared->descriptors;
+	smmap__name *old = NULL;
+	pthread_mutex_lock(&descriptors->lock);
+	if (smmap__name_is_path(name) || !smmap__name_is_path(file->name)) {
+		old = file->name;
+		file->name = smmap__name_take(name);
+	}
+	/* Either the name is no certain one, or it is another than the caller's. */
+	if (!smmap__name_is_path(name) && (smmap__name_is_path(file->name) || !smmap__file_is_stable(file)))
+		file->keeps_descriptor = true;
+	pthread_mutex_unlock(&descriptors->lock);
+	smmap__name_give(old, &file->shared->memory);
+}
+
+static smmap__name *take_name(smmap__file *file)
+{
+	pthread_mutex_lock(&file->shared->descriptors.lock);
+	smmap__name *name = smmap__name_take(file->name);
+	pthread_mutex_unlock(&file->shared->descriptors.lock);
+	return name;
+}
+
 /* Opens the file again; it must be the inode that it was. */
 static int open_again(smmap__file *file, int *number)
 {
 	smmap__identity now;
 	int fd;
-	int code = smmap__descriptor_open(file->shared, file->name, file->open_flags, &fd);
+	smmap__name *name = take_name(file);
+	int code = smmap__descriptor_open(file->shared, name, file->open_flags, &fd);
+	smmap__name_give(name, &file->shared->memory);
 	if (code == SMMAP_ENOENT || code == SMMAP_EBADF)
 		return SMMAP_ESTALE;
 	if (code != 0)

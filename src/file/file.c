@@ -309,8 +309,6 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 		smmap__file_free(file);
 		return code;
 	}
-	/* A descriptor cannot be asked for again with certainty: what needs one later keeps the one it has. */
-	file->keeps_descriptor = !smmap__name_is_path(name) && !smmap__file_is_stable(file);
 	*out = file;
 	return 0;
 }

@@ -22,7 +22,6 @@
 typedef struct smmap__file {
 	smmap__shared *shared;
 	/* Fixed from the beginning. */
-	smmap__name *name; /* by which it is opened again */
 	uint64_t device;
 	uint64_t inode;
 	int64_t birth_ns;
@@ -31,12 +30,14 @@ typedef struct smmap__file {
 	uint64_t generation;
 	unsigned char *base; /* stable only */
 	int open_flags;
-	uint8_t stride_shift;  /* log2 of `stride` where it is a power of two, else 64 */
-	uint8_t placement;     /* enum smmap_placement */
-	uint8_t backing;       /* enum smmap_backing */
-	bool is_whole;         /* one region, whatever the size: a static manager's, or a snapshot */
-	bool keeps_descriptor; /* its descriptor could not be had again */
+	uint8_t stride_shift; /* log2 of `stride` where it is a power of two, else 64 */
+	uint8_t placement;    /* enum smmap_placement */
+	uint8_t backing;      /* enum smmap_backing */
+	bool is_whole;        /* one region, whatever the size: a static manager's, or a snapshot */
 	smmap__guard_slot guard;
+	/* Under the lock of the descriptors. */
+	smmap__name *name;     /* by which it is opened again: the latest path */
+	bool keeps_descriptor; /* its descriptor could not be had again */
 	/* Changed when the file grows; the manager's lock is held for writing. */
 	_Atomic uint64_t size;
 	_Atomic uint64_t map_length;
@@ -205,6 +206,11 @@ void smmap__descriptor_give(smmap__file *file, smmap__descriptor descriptor);
  */
 int smmap__descriptor_open(smmap__shared *shared, const smmap__name *name, int flags, int *number);
 void smmap__descriptor_close(smmap__shared *shared, int number);
+/*
+ * The file was opened by `name` just now: the path that was used last, or without one the descriptor, is the likeliest to
+ * mean it still. A descriptor of the caller's may be closed any time; then what the cache has must stay there.
+ */
+void smmap__descriptor_rename(smmap__file *file, smmap__name *name);
 /* Leaves an open descriptor to the cache for this file; closes it when the file has one or there is no room. */
 void smmap__descriptor_adopt(smmap__file *file, int number);
 /* Closes the file's cached descriptor, if it has one. */

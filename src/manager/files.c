@@ -431,11 +431,13 @@ int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, bo
 		code = check_known(manager, &identity);
 	if (code == 0)
 		code = hold_opened(manager, name, flags, descriptor, &identity, file);
-	if (code == 0)
-		smmap__descriptor_adopt(*file, descriptor);
-	else
+	if (code != 0) {
 		smmap__descriptor_close(&manager->shared, descriptor);
-	return code;
+		return code;
+	}
+	smmap__descriptor_rename(*file, name);
+	smmap__descriptor_adopt(*file, descriptor);
+	return 0;
 }
 
 /* ---- change ---- */

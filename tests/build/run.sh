@@ -46,12 +46,12 @@ the_library_exports_the_header() {
 # these, which cannot. A mutex that is sound is always had; pthread_sigmask and raise fail for wrong arguments alone, as
 # do the functions on sets of signals; the page size is always known.
 every_fallible_call_goes_through_the_seam() {
-	scripts/build.sh build-faults -Dfaults=true -Dtool=false
+	scripts/build.sh build-faults -Dfaults=true -Dtool=false >"$scratch/log" 2>&1 || cat "$scratch/log"
 	nm -u build-faults/libsmmap.a | awk '
 		BEGIN {
 			n = split("free memcpy memset memmove memcmp strlen strtoull abort raise sysconf __assert_fail" \
 				" __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail pthread_sigmask sigaddset sigemptyset" \
-				" sigismember pthread_once pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy" \
+				" sigismember getpid gettid pthread_once pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy" \
 				" pthread_cond_wait pthread_cond_broadcast pthread_cond_destroy", names, " ")
 			for (i = 1; i <= n; i++)
 				infallible[names[i]] = 1
@@ -141,9 +141,9 @@ the_tool_sees_the_public_header_alone() {
 	! grep -nE 'smmap__|include "(os|base|guard|region|file|budget|manager|cursor)/' tool/*.[ch]
 }
 
-# The examples of the package's documentation are tests as they stand there, without a line of ours.
+# The examples of the package's documentation are tests as they stand there, without a line of ours; so are inputs of fuzz targets.
 every_file_names_its_licence() {
-	git ls-files -z | grep -zvE '\.(golden|md|json|svg)$|^tests/python/examples/' | while IFS= read -r -d '' file; do
+	git ls-files -z | grep -zvE '\.(golden|md|json|svg)$|^tests/python/examples/|^tests/fuzz/corpus/' | while IFS= read -r -d '' file; do
 		[ ! -s "$file" ] || grep -q 'SPDX-License-Identifier: BSD-3-Clause' "$file" || echo "$file"
 	done
 }

@@ -151,6 +151,35 @@ static void what_must_be_opened_again_and_is_another_file_is_stale(void)
 	free_manager(manager);
 }
 
+/* Known by a name that is gone, a file is opened again by the one that it has now, or by the descriptor that was kept. */
+static void the_latest_name_opens_a_file_again(void)
+{
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_DETACHED, 4096, MIB);
+	smmap_cursor a = SMMAP_CURSOR_INIT, b = SMMAP_CURSOR_INIT;
+	unsigned char got[10];
+	const char *path = files_make("a", 50000, 1), *other = files_path("b");
+	open_cursor(&a, manager, path);
+	use_and_check(&a, 0, 0, 4096, 1);
+	assert_int_equal(rename(path, other), 0);
+	open_cursor(&b, manager, other);
+	push_descriptors_out(manager);
+	assert_int_equal(smmap_read(&b, 20000, got, 10), 10);
+	files_assert(got, 20000, 10, 1);
+	push_descriptors_out(manager);
+	use_and_check(&a, 30000, 0, 4096, 1); /* the same file: by its new name */
+	int fd = open(other, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(smmap_cursor_open_fd(&b, manager, fd), 0);
+	assert_int_equal(unlink(other), 0);
+	push_descriptors_out(manager);
+	assert_int_equal(smmap_read(&b, 40000, got, 10), 10);
+	files_assert(got, 40000, 10, 1);
+	smmap__manager_check(manager);
+	close(fd);
+	smmap_cursor_close(&a);
+	smmap_cursor_close(&b);
+	free_manager(manager);
+}
+
 /* The number of an inode that is gone is given to the next file: it is another file all the same. */
 static void a_reused_inode_number_is_another_file(void)
 {
@@ -258,5 +287,6 @@ static void files_that_vanish_between_open_and_use(void)
 TEST_PROGRAM(TEST(shrinking_makes_a_new_generation), TEST(growing_is_taken_up),
              TEST(a_path_replaced_by_rename_keeps_the_old_file),
              TEST(what_must_be_opened_again_and_is_another_file_is_stale),
-             TEST(a_reused_inode_number_is_another_file), TEST(a_descriptor_that_means_another_file),
-             TEST(same_size_changes_are_told_by_verify), TEST(files_that_vanish_between_open_and_use))
+             TEST(the_latest_name_opens_a_file_again), TEST(a_reused_inode_number_is_another_file),
+             TEST(a_descriptor_that_means_another_file), TEST(same_size_changes_are_told_by_verify),
+             TEST(files_that_vanish_between_open_and_use))

@@ -3,6 +3,8 @@
 #include "cursor/setup.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void *anonymous(size_t size)
 {
@@ -43,6 +45,56 @@ static void bytes_lie_where_they_are_wanted(void)
 		smmap_cursor_close(&cursor);
 		free_manager(manager);
 	}
+}
+
+static void mappings_are_counted(const smmap_manager *manager, uint64_t count)
+{
+	smmap_stats stats;
+	smmap_manager_stats(manager, &stats);
+	assert_int_equal(stats.mappings, count);
+}
+
+/* A view that is a mapping of its own is in no table, and counted all the same; also in a child, which counts anew. */
+static void views_are_counted_as_mappings(void)
+{
+	const char *path = files_make("a", 50000, 1);
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_DETACHED, 16384, MIB);
+	smmap_cursor cursor = SMMAP_CURSOR_INIT;
+	smmap_buffer buffer = SMMAP_BUFFER_INIT;
+	smmap_view pinned = SMMAP_VIEW_INIT, exported = SMMAP_VIEW_INIT;
+	unsigned char *p = anonymous(16384);
+	int status;
+	open_cursor(&cursor, manager, path);
+	assert_int_equal(smmap_cursor_map_at(&pinned, &cursor, 16384, 16384, p), 0);
+	smmap__manager_check(manager);
+	assert_int_equal(smmap_buffer_begin_access(&buffer, &cursor, 0, SMMAP_TO_END), 0);
+	assert_int_equal(smmap_buffer_view(&exported, &buffer, 0, INT64_MAX), 0);
+	smmap__manager_check(manager);
+	mappings_are_counted(manager, 4); /* two regions and two views */
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		smmap_stats stats;
+		(void)smmap_manager_collect(manager); /* nothing, but it counts */
+		smmap_manager_stats(manager, &stats);
+		if (stats.mappings != 4)
+			_exit(2);
+		smmap_view_release(&pinned);
+		smmap_view_release(&exported);
+		smmap_buffer_close(&buffer);
+		(void)smmap_manager_collect(manager);
+		smmap_manager_stats(manager, &stats);
+		_exit(stats.mappings == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	smmap_view_release(&pinned);
+	smmap_view_release(&exported);
+	smmap_buffer_close(&buffer);
+	smmap__manager_check(manager);
+	assert_int_equal(smmap__os.unmap(p, 16384), 0);
+	smmap_cursor_close(&cursor);
+	free_manager(manager);
 }
 
 static void wrong_ranges_change_nothing(void)
@@ -96,5 +148,5 @@ static void the_only_region_is_kept_where_wished(void)
 	}
 }
 
-TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted), TEST(wrong_ranges_change_nothing),
-             TEST(the_only_region_is_kept_where_wished))
+TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted), TEST(views_are_counted_as_mappings),
+             TEST(wrong_ranges_change_nothing), TEST(the_only_region_is_kept_where_wished))

@@ -214,6 +214,14 @@ def test_map(any_manager, path, data):
     assert open_descriptors() <= before + any_manager.stats()["descriptors"]
 
 
+def test_map_of_a_longer_range(manager, path, data):
+    """A range over a border is one region that begins where the map of a shorter one does."""
+    cursor = manager.make_cursor(path)
+    for offset, size in ((0, 1), (5000, 4 * GRAIN), (0, 1)):
+        region = cursor.use_region(offset, size).region()
+        assert cursor.map()[:] == data[region.ofs_begin() : region.ofs_end()]
+
+
 def test_map_closed_by_its_user(manager, path, data):
     cursor = manager.make_cursor(path).use_region(0, 10)
     with cursor.map() as memory:
