@@ -316,9 +316,11 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 static void unmap_stable(smmap__file *file)
 {
 	uint64_t length = atomic_load_explicit(&file->map_length, memory_order_relaxed);
-	smmap__guard_remove(file->guard);
-	(void)smmap__os.unmap(file->base, (size_t)length);
+	unsigned char *base = file->base;
+	/* Before anything else: a child that is forked meanwhile may leak the mapping, but must not give it up again. */
 	file->base = NULL;
+	smmap__guard_remove(file->guard);
+	(void)smmap__os.unmap(base, (size_t)length);
 	smmap__gauge_sub(&file->shared->address_space, length);
 	count_unmap(file->shared);
 }
