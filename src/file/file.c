@@ -318,8 +318,13 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 static void unmap_stable(smmap__file *file)
 {
 	uint64_t length = atomic_load_explicit(&file->map_length, memory_order_relaxed);
-	smmap__guard_remove(file->guard);
-	(void)smmap__os.unmap(file->base, (size_t)length);
+	smmap__guard_slot guard = file->guard;
+	/* A child that is forked in the midst of this finds 0, and leaves alone what may be mapped no longer. */
+	file->guard = 0;
+	if (guard != 0) {
+		smmap__guard_remove(guard);
+		(void)smmap__os.unmap(file->base, (size_t)length);
+	}
 	file->base = NULL;
 	smmap__gauge_sub(&file->shared->address_space, length);
 	count_unmap(file->shared);
