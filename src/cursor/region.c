@@ -128,7 +128,7 @@ static void free_alone(smmap_region *region)
 {
 	struct smmap__alone *alone = region->alone;
 	uint64_t length = smmap__align_up(alone->size, smmap__os_facts_now.granularity);
-	smmap__guard_remove(alone->guard);
+	(void)smmap__guard_remove(&alone->guard);
 	(void)smmap__os.unmap(alone->data, (size_t)length);
 	smmap__os.deallocate(alone);
 	region->alone = NULL;

@@ -170,10 +170,10 @@ int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t o
 	return smmap__manager_error(cursor->manager, code);
 }
 
-static void unmap_view(const smmap_view *view)
+static void unmap_view(smmap_view *view)
 {
 	smmap__shared *shared = &view->manager->shared;
-	smmap__guard_remove(view->guard);
+	(void)smmap__guard_remove(&view->guard);
 	if (view->mapped != NULL)
 		(void)smmap__os.unmap(view->mapped, (size_t)view->mapped_size);
 	atomic_fetch_sub_explicit(&view->manager->view_mappings, 1, memory_order_relaxed);

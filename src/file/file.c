@@ -313,14 +313,13 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 	return 0;
 }
 
+/* In a child that was forked in the midst of this, what is no longer guarded may be mapped no longer: it is left alone. */
 static void unmap_stable(smmap__file *file)
 {
 	uint64_t length = atomic_load_explicit(&file->map_length, memory_order_relaxed);
-	unsigned char *base = file->base;
-	/* Before anything else: a child that is forked meanwhile may leak the mapping, but must not give it up again. */
+	if (smmap__guard_remove(&file->guard))
+		(void)smmap__os.unmap(file->base, (size_t)length);
 	file->base = NULL;
-	smmap__guard_remove(file->guard);
-	(void)smmap__os.unmap(base, (size_t)length);
 	smmap__gauge_sub(&file->shared->address_space, length);
 	count_unmap(file->shared);
 }
@@ -365,8 +364,9 @@ int smmap__file_extend(smmap__file *file, uint64_t size)
 	}
 	atomic_store_explicit(&file->map_length, want, memory_order_relaxed);
 	smmap__gauge_add(&file->shared->address_space, want - have);
-	smmap__guard_remove(file->guard);
+	smmap__guard_slot shorter = file->guard;
 	file->guard = longer;
+	(void)smmap__guard_remove(&shorter);
 	return 0;
 }
 
@@ -408,9 +408,7 @@ static int unmap_detached(smmap__file *file, smmap__region region, uint64_t leng
 {
 	void *address = (void *)(uintptr_t)*smmap__region_address(region);
 	smmap__guard_slot *guard = smmap__region_guard(region);
-	if (*guard != 0)
-		smmap__guard_remove(*guard);
-	*guard = 0;
+	(void)smmap__guard_remove(guard);
 	int code = smmap__os.unmap(address, (size_t)mapped_length(length));
 	if (code != 0) {
 		/* It stays mapped; without memory for the register it stays unguarded. */

@@ -238,9 +238,8 @@ int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap_
 	return taken != 0 ? 0 : SMMAP_ENOMEM;
 }
 
-void smmap__guard_remove(smmap__guard_slot slot)
+static void remove_locked(smmap__guard_slot slot)
 {
-	pthread_mutex_lock(&lock);
 	range *r = range_at(slot);
 	assert(atomic_load_explicit(&r->end, memory_order_relaxed) != 0);
 	write_range(r, 0, 0, 0, NULL);
@@ -248,7 +247,17 @@ void smmap__guard_remove(smmap__guard_slot slot)
 	first_free = slot;
 	if (atomic_fetch_sub_explicit(&range_count, 1, memory_order_relaxed) == 1)
 		free_segments_locked();
+}
+
+bool smmap__guard_remove(smmap__guard_slot *slot)
+{
+	pthread_mutex_lock(&lock);
+	smmap__guard_slot was = *slot;
+	*slot = 0;
+	if (was != 0)
+		remove_locked(was);
 	pthread_mutex_unlock(&lock);
+	return was != 0;
 }
 
 void smmap__guard_tend(void)

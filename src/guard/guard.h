@@ -37,7 +37,11 @@ typedef uint32_t smmap__guard_slot;
  */
 int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap__fault_log *log,
                      smmap__guard_slot *slot);
-void smmap__guard_remove(smmap__guard_slot slot);
+/*
+ * Gives the place up, and says so in `*slot`, in one step as a fork sees it. false: there was none. Who finds none though
+ * there is an address is in a child, forked while another thread gave the mapping up: it may be another's by now.
+ */
+bool smmap__guard_remove(smmap__guard_slot *slot);
 
 /* To be called now and then where a system call is made anyway: keeps ours on top and the spares held. */
 void smmap__guard_tend(void);

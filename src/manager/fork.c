@@ -90,6 +90,7 @@ typedef struct recount {
 	uint64_t handles;
 	uint64_t mappings;
 	uint64_t stale;
+	uint64_t address_space;
 } recount;
 
 /* The mapping of a detached region that was on its way in or out cannot be known any more: the child may leak it. */
@@ -151,7 +152,12 @@ static void repair_file(smmap__file *file, recount *r)
 	atomic_fetch_and_explicit(&file->descriptor, ~UINT64_C(0xffffffff), memory_order_relaxed);
 	smmap__table_visit(&file->regions, link_again, r->budget);
 	smmap__table_visit(&file->spans, link_again, r->budget);
+	/* A thread that is not here was giving the mapping up. */
+	if (file->base != NULL && file->guard == 0)
+		smmap__file_unplace(file);
 	r->mappings += file->base != NULL;
+	r->address_space +=
+		file->base != NULL ? atomic_load_explicit(&file->map_length, memory_order_relaxed) : 0;
 }
 
 static void set(_Atomic uint64_t *to, uint64_t value)
@@ -198,6 +204,7 @@ void smmap__fork_repair(smmap__budget *budget)
 		set(&budget->evict.stale, r.stale);
 		uint64_t views = atomic_load_explicit(&manager->view_mappings, memory_order_relaxed);
 		set(&manager->shared.mappings.now, r.mappings + views);
+		set(&manager->shared.address_space.now, r.address_space);
 		atomic_store_explicit(&budget->forked, false, memory_order_release);
 	}
 	pthread_mutex_unlock(&manager->files_lock);

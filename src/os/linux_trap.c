@@ -326,15 +326,19 @@ static void hand_on(int level, int signal, siginfo_t *info, ucontext_t *context)
 }
 
 /*
- * BUS_ADRERR alone is a page that a file does not have, or that could not be read. Memory that failed (BUS_MCEERR_...)
- * is no matter of a file: whoever is installed for that must get to know.
+ * BUS_ADRERR: a page that a file does not have, or that could not be read. BUS_MCEERR_AR: one whose memory failed when it was
+ * read, which for the reader is the same. All else is not about a page that a thread is reading just now.
  */
+static bool is_unreadable_page(const siginfo_t *info)
+{
+	return info != NULL && (info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR);
+}
+
 static void enter(int level, int signal, siginfo_t *info, void *context)
 {
 	int saved = errno;
 	smmap__trap_handle *handle = atomic_load_explicit(&handle_now, memory_order_acquire);
-	bool may_be_ours = handle != NULL && info != NULL && info->si_code == BUS_ADRERR;
-	if (!may_be_ours || !handle(info->si_addr))
+	if (handle == NULL || !is_unreadable_page(info) || !handle(info->si_addr))
 		hand_on(level, signal, info, context);
 	errno = saved;
 }

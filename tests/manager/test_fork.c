@@ -55,4 +55,53 @@ static void views_are_in_a_childs_books(void)
 	}
 }
 
-TEST_PROGRAM(TEST(views_are_in_a_childs_books))
+/* ---- a fork in the middle of what another thread does ---- */
+
+static int (*next_unmap)(void *address, size_t length);
+static smmap_manager *forked_manager;
+static smmap_cursor *forked_cursor;
+static pid_t forked;
+
+/* In the child nobody comes back to what was under way. */
+static int fork_and_unmap(void *address, size_t length)
+{
+	smmap__os.unmap = next_unmap;
+	forked = fork();
+	if (forked != 0)
+		return next_unmap(address, length);
+	alarm(20);
+	if (smmap_cursor_use_region(forked_cursor, 20000, 100) != 100)
+		_exit(1);
+	smmap__manager_check(forked_manager);
+	smmap_cursor_close(forked_cursor);
+	(void)smmap_manager_collect(forked_manager);
+	smmap__manager_check(forked_manager);
+	_exit(smmap_manager_free(forked_manager) == 0 ? 0 : 2);
+}
+
+static void a_mapping_that_was_given_up_meanwhile(void)
+{
+	smmap_manager *manager = new_manager(SMMAP_PLACEMENT_STABLE, 8192, MIB);
+	smmap_cursor cursor = SMMAP_CURSOR_INIT, idle = SMMAP_CURSOR_INIT;
+	const char *path = files_make("idle", 50000, 2);
+	open_cursor(&idle, manager, path);
+	use_and_check(&idle, 100, 100, 100, 2);
+	smmap_cursor_close(&idle);
+	open_cursor(&cursor, manager, files_make("a", 50000, 1));
+	use_and_check(&cursor, 100, 100, 100, 1);
+	forked_manager = manager;
+	forked_cursor = &cursor;
+	next_unmap = smmap__os.unmap;
+	smmap__os.unmap = fork_and_unmap;
+	/* Under the stress build nothing was mapped any more. */
+	assert_int_equal(smmap_manager_release_path(manager, path, NULL), SMMAP__EVICT_AT_ONCE ? 0 : 1);
+	smmap__os.unmap = next_unmap;
+	assert_true(forked > 0);
+	int status;
+	assert_int_equal(waitpid(forked, &status, 0), forked);
+	assert_int_equal(status, 0);
+	smmap_cursor_close(&cursor);
+	free_manager(manager);
+}
+
+TEST_PROGRAM(TEST(views_are_in_a_childs_books), TEST(a_mapping_that_was_given_up_meanwhile))
