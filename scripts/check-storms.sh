@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Usage: check-storms.sh [EFFORT]
 # The long tier of what `make check` does a share of: reads in a storm of changes, and forks among threads. EFFORT is a multiple
-# of that share; 35, unless told, makes more than 10^7 reads, 10^6 recoveries and 10^4 forks. Prints how many there were, and
+# of that share; 105, unless told, makes more than 10^7 reads, 10^6 recoveries and 10^4 forks. Prints how many there were, and
 # ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit
-export SMMAP_TEST_EFFORT="${1:-35}"
+export SMMAP_TEST_EFFORT="${1:-105}"
 passed=0
 failed=0
 scripts/build.sh build-check -Dtests=true -Dinvariants=true || exit

@@ -35,8 +35,8 @@ enum {
 	READERS = 3,
 	MANAGERS = 2,
 	LONGEST = 300,
-	READS = 1000000,
-	RECOVERIES = 30000
+	READS = 300000,
+	RECOVERIES = 10000
 };
 
 static size_t page;
