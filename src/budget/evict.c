@@ -34,14 +34,16 @@
  */
 #include "budget/budget.h"
 
+#include "base/arith.h"
+
 #include <assert.h>
 #include <limits.h>
 
 /*
- * The share of probation in all that is linked. Smaller is better for loops and scans (a loop over 1.1 times what fits misses
- * 0.18 of the time instead of 0.28 with a tenth), larger where what is hot changes.
+ * Probation has a fifth of all that is linked and a few regions more, but no more than half. Less is better for loops and
+ * scans, more where what is hot changes; and where only a few regions fit they are used in runs, which LRU serves best.
  */
-enum { PROBATION = 1, PROBATION_OF = 5 };
+enum { PROBATION_SHARE = 5, PROBATION_LEAST = 6 };
 /* A region that comes back within so many times the number of mapped regions is not a newcomer. */
 enum { REMEMBERED = 2 };
 /* Looks at a region until it goes: one takes the bit, three the rounds, and the last one finds nothing. */
@@ -151,10 +153,9 @@ static enum fate decide_locked(smmap__evict *evict, smmap__region region)
 
 static smmap__list *next_list(smmap__evict *evict)
 {
-	if (evict->main.count == 0)
-		return &evict->probation;
-	bool probation_is_long = evict->probation.count * PROBATION_OF > linked(evict) * PROBATION;
-	return probation_is_long ? &evict->probation : &evict->main;
+	uint64_t all = linked(evict);
+	uint64_t share = smmap__min(all / PROBATION_SHARE + PROBATION_LEAST, all / 2);
+	return evict->main.count == 0 || evict->probation.count > share ? &evict->probation : &evict->main;
 }
 
 /*
