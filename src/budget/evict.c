@@ -20,10 +20,11 @@
  * Whether a region comes back "soon" is told by the stamp that its state word keeps while EMPTY: a count of evictions. That
  * costs no memory where 2Q (Johnson and Shasha, VLDB 1994), ARC (Megiddo and Modha, FAST 2003) and S3-FIFO (Yang and others,
  * SOSP 2023) keep lists of ghosts. Having come back soon is not enough for a place on the main list: the next one there has
- * its turn, and only where that one would go is the place free; otherwise the newcomer goes on probation again. This is what
- * makes a loop over more than fits cheap: its regions all come back equally soon, those on the main list are used in every
- * round and keep their places, and the others take turns in the small rest. The same comparison, of how long ago the newcomer
- * was used with how long ago the coldest that is kept, is the idea of LIRS (Jiang and Zhang, SIGMETRICS 2002).
+ * its turn, and only where that one has no round left do the two change places; otherwise the newcomer goes on probation
+ * again. This is what makes a loop over more than fits cheap: its regions all come back equally soon, those on the main list
+ * are used in every round and keep their places, and the others take turns in the small rest. The same comparison, of how
+ * long ago the newcomer was used with how long ago the coldest that is kept, is the idea of LIRS (Jiang and Zhang,
+ * SIGMETRICS 2002).
  *
  * The price: where what is hot is replaced as a whole, the old ones have to lose their rounds first. The benchmark group
  * "evict" measures all this beside exact LRU, on seeded and on recorded traces.
@@ -44,6 +45,8 @@
  * scans, more where what is hot changes; and where only a few regions fit they are used in runs, which LRU serves best.
  */
 enum { PROBATION_SHARE = 5, PROBATION_LEAST = 6 };
+/* Below this share the main list grows by whatever finds a place; above it one goes for each that comes. */
+enum { MAIN_LEAST = 3, MAIN_LEAST_OF = 5 };
 /* A region that comes back within so many times the number of mapped regions is not a newcomer. */
 enum { REMEMBERED = 2 };
 /* Looks at a region until it goes: one takes the bit, three the rounds, and the last one finds nothing. */
@@ -255,20 +258,27 @@ bool smmap__evict_coldest(smmap__budget *budget, unsigned epoch,
 
 /* ---- arrivals ---- */
 
-/* Takes the turn of the next region on the main list. true: it has no round left, and the place is there to be had. */
+/*
+ * Takes the turn of the next region on the main list. true: it has no round left, and its place is there to be had. Then it
+ * goes on probation, so that no other newcomer finds the same place (victims may have been taken for many misses to come);
+ * only where the main list is short it stays, and the list grows.
+ */
 static bool main_has_place_locked(smmap__evict *evict, const smmap__directory *directory)
 {
 	if (evict->main.count == 0)
 		return true;
-	smmap__region next = smmap__link_region(directory, evict->main.head);
+	bool is_short = evict->main.count <= linked(evict) / MAIN_LEAST_OF * MAIN_LEAST;
+	smmap__region next = pop(&evict->main, directory);
 	uint64_t word = atomic_load_explicit(smmap__region_word(next), memory_order_relaxed);
-	do
-		if (!has_a_round(word))
-			return true;
-	while (!replace_word(next, &word, after_turn(word)));
-	(void)pop(&evict->main, directory);
-	push(&evict->main, directory, next);
-	return false;
+	uint64_t turned;
+	do {
+		turned = has_a_round(word) ? after_turn(word) : word;
+		if (!has_a_round(word) && !is_short)
+			turned &= ~SMMAP__MAIN;
+	} while (!replace_word(next, &word, turned));
+	bool has_place = !has_a_round(word);
+	push(has_place && !is_short ? &evict->probation : &evict->main, directory, next);
+	return has_place;
 }
 
 uint64_t smmap__evict_list_for(smmap__budget *budget, uint64_t word)

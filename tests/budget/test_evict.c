@@ -172,9 +172,9 @@ TRACE(zipf_12, STABLE, .zipf = 6)
 TRACE(zipf_10_detached, DETACHED, .zipf = 5)
 TRACE(scan, STABLE, .loop = REGIONS)
 TRACE(zipf_and_scan, STABLE, .zipf = 5, .scans = 4, .most = 0.9)
-TRACE(zipf_and_much_scan, STABLE, .zipf = 4, .scans = 2, .most = 0.9)
-TRACE(loop_over_a_little_more, STABLE, .loop = CAPACITY * 11 / 10, .most = 0.3)
-TRACE(loop_over_half_more, STABLE, .loop = CAPACITY * 3 / 2, .most = 0.5)
+TRACE(zipf_and_much_scan, STABLE, .zipf = 4, .scans = 2, .most = 0.93)
+TRACE(loop_over_a_little_more, STABLE, .loop = CAPACITY * 11 / 10, .most = 0.6)
+TRACE(loop_over_half_more, STABLE, .loop = CAPACITY * 3 / 2, .most = 0.7)
 TRACE(loop_over_what_fits, STABLE, .loop = CAPACITY)
 
 TEST_PROGRAM(TEST(uniform), TEST(zipf_08), TEST(zipf_10), TEST(zipf_12), TEST(zipf_10_detached), TEST(scan),
