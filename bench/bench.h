@@ -128,6 +128,7 @@ void group_cold(bench *b);
 void group_read(bench *b);
 void group_threads(bench *b);
 void group_memory(bench *b);
+void group_evict(bench *b);
 void group_tool(bench *b);
 
 #endif

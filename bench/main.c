@@ -20,6 +20,7 @@ static const struct {
 	{"read", group_read, "copying reads: size x pattern x budget"},
 	{"threads", group_threads, "two threads against one"},
 	{"memory", group_memory, "the manager's own memory, and page tables"},
+	{"evict", group_evict, "misses on traces, beside exact LRU (simulated)"},
 	{"tool", group_tool, "the command-line tool"},
 };
 enum { GROUPS = sizeof groups / sizeof *groups };

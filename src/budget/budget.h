@@ -34,9 +34,8 @@ typedef struct smmap__evict {
 	pthread_mutex_t lock;
 	smmap__list probation;
 	smmap__list main;
-	uint64_t probation_target; /* in 1/1024 of all linked regions */
-	_Atomic uint64_t stale;    /* linked regions that are EMPTY */
-	_Atomic uint32_t clock;    /* evictions so far; never 0 */
+	_Atomic uint64_t stale; /* linked regions that are EMPTY */
+	_Atomic uint32_t clock; /* evictions so far; never 0 */
 } smmap__evict;
 
 typedef struct smmap__budget {
@@ -133,7 +132,10 @@ unsigned smmap__batch_next(smmap__budget *budget);
 
 int smmap__evict_init(smmap__evict *evict);
 void smmap__evict_destroy(smmap__evict *evict);
-/* The flags (SMMAP__MAIN or 0) with which a region that is mapped now is published; `word` is what it said while EMPTY. */
+/*
+ * The flags (of SMMAP__MAIN and SMMAP__REFERENCED) with which a region that is mapped now is published; `word` is what it
+ * said while EMPTY.
+ */
 uint64_t smmap__evict_list_for(smmap__budget *budget, uint64_t word);
 /* Puts a MAPPED region on the list that its word says, unless it is on one. */
 void smmap__evict_link(smmap__budget *budget, smmap__region region);

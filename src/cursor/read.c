@@ -147,18 +147,21 @@ static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t off
 
 /* ---- cold regions ---- */
 
-/* Leaves stay as long as the file, which the cursor holds. */
-static void remember(smmap_cursor *cursor, smmap__region region, uint64_t index)
+/*
+ * Leaves stay as long as the file, which the cursor holds. The leaf itself is not looked at, for it may well not be in the
+ * cache. `file_size` is beyond the region's begin.
+ */
+static inline void remember(smmap_cursor *cursor, smmap__region region, uint64_t index, uint64_t file_size)
 {
-	bool is_short;
+	const smmap__file *file = cursor->file;
 	cursor->read_leaf = region.leaf;
 	cursor->read_index = index;
-	if (!smmap__file_is_stable(cursor->file))
+	if (!smmap__file_is_stable(file))
 		return;
 	cursor->read_word = smmap__region_word(region);
-	cursor->read_begin = smmap__region_begin(region);
-	cursor->read_size = smmap__region_length(region, &is_short);
-	cursor->read_data = cursor->file->base + (size_t)cursor->read_begin;
+	cursor->read_begin = index * file->stride;
+	cursor->read_size = smmap__min(file->stride, file_size - cursor->read_begin);
+	cursor->read_data = file->base + (size_t)cursor->read_begin;
 }
 
 /* The region that `offset` lies in, remembered from the last read or looked up; false when it was never touched. */
@@ -171,7 +174,7 @@ static bool find_region(smmap_cursor *cursor, uint64_t index, smmap__region *reg
 	smmap__cursor_end_read(cursor);
 	if (!smmap__table_find(&cursor->file->regions, index, region))
 		return false;
-	remember(cursor, *region, index);
+	remember(cursor, *region, index, smmap__file_size(cursor->file));
 	return true;
 }
 
@@ -310,14 +313,30 @@ static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint6
 
 /* ---- all of it ---- */
 
-/*
- * The short way for a stable region that is read again: what copy_stable does, without looking anything up. false: there is
- * something to do besides.
- */
-static inline bool copy_again(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+/* Remembers the region of `offset` where the file is stable and has it. */
+static bool go_to(smmap_cursor *cursor, uint64_t offset)
 {
+	const smmap__file *file = cursor->file;
+	smmap__region region;
+	uint64_t index = smmap__file_slot(file, offset);
+	uint64_t file_size = smmap__file_size(file);
+	if (!smmap__file_is_stable(file) || offset >= file_size ||
+	    !smmap__table_find(&file->regions, index, &region))
+		return false;
+	remember(cursor, region, index, file_size);
+	return true;
+}
+
+/*
+ * The short way for a stable region: what copy_stable does. false: there is something to do besides. Few instructions matter
+ * more than it seems: while one read waits for memory the processor goes on with the next ones, as far as they fit in.
+ */
+static inline bool copy_shortly(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+{
+	if (offset - cursor->read_begin >= cursor->read_size && !go_to(cursor, offset))
+		return false;
 	uint64_t within = offset - cursor->read_begin;
-	if (within >= cursor->read_size || size > cursor->read_size - within || cursor->tick % HIT_SAMPLE == 0)
+	if (size > cursor->read_size - within || size == 0 || cursor->tick % HIT_SAMPLE == 0)
 		return false;
 	const uint64_t warm_bits = SMMAP__STATE_MASK | SMMAP__REFERENCED;
 	const uint64_t warm_word = SMMAP__MAPPED | SMMAP__REFERENCED;
@@ -339,16 +358,11 @@ static void note_run(smmap_cursor *cursor, uint64_t offset, uint64_t done)
 	cursor->read_next = offset + done;
 }
 
-int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+/* Apart, so that the short way has no registers to save for it. */
+static __attribute__((noinline)) int64_t read_pieces(smmap_cursor *cursor, uint64_t offset, void *to,
+                                                     uint64_t size)
 {
-	smmap__file *file = cursor->file;
-	if (file == NULL)
-		return SMMAP_ECLOSED;
-	if (copy_again(cursor, offset, to, size)) {
-		note_run(cursor, offset, size);
-		return (int64_t)size;
-	}
-	uint64_t file_size = smmap__file_size(file);
+	uint64_t file_size = smmap__file_size(cursor->file);
 	if (offset >= file_size || size == 0)
 		return 0;
 	uint64_t wanted = smmap__min(smmap__min(size, file_size - offset), PTRDIFF_MAX);
@@ -363,4 +377,14 @@ int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t siz
 	}
 	note_run(cursor, offset, done);
 	return (int64_t)done;
+}
+
+int64_t smmap_read(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
+{
+	if (cursor->file == NULL)
+		return SMMAP_ECLOSED;
+	if (!copy_shortly(cursor, offset, to, size))
+		return read_pieces(cursor, offset, to, size);
+	note_run(cursor, offset, size);
+	return (int64_t)size;
 }

@@ -7,11 +7,6 @@
 
 enum { BRANCHES = 1 << SMMAP__BRANCH_BITS };
 
-struct smmap__node {
-	unsigned shift; /* a branch is (index >> shift); the lowest nodes branch to leaves */
-	_Atomic(void *) branches[BRANCHES];
-};
-
 /* ---- directory ---- */
 
 int smmap__directory_init(smmap__directory *directory, smmap__memory *memory)
@@ -136,46 +131,11 @@ static smmap__node *new_node(smmap__memory *memory, unsigned shift)
 	return node;
 }
 
-static bool node_covers(const smmap__node *node, uint64_t index)
-{
-	unsigned bits = node->shift + SMMAP__BRANCH_BITS;
-	return bits >= 64 || index >> bits == 0;
-}
-
-static unsigned branch_of(const smmap__node *node, uint64_t index)
-{
-	return (unsigned)(index >> node->shift) & (BRANCHES - 1);
-}
-
-static bool is_lowest(const smmap__node *node)
-{
-	return node->shift == SMMAP__LEAF_BITS;
-}
-
-bool smmap__table_find(const smmap__table *table, uint64_t index, smmap__region *region)
-{
-	if (index == 0) {
-		*region = (smmap__region){atomic_load_explicit(&table->first, memory_order_acquire), 0};
-		return region->leaf != NULL;
-	}
-	const smmap__node *node = atomic_load_explicit(&table->root, memory_order_acquire);
-	if (node == NULL || !node_covers(node, index))
-		return false;
-	while (!is_lowest(node)) {
-		node = atomic_load_explicit(&node->branches[branch_of(node, index)], memory_order_acquire);
-		if (node == NULL)
-			return false;
-	}
-	region->leaf = atomic_load_explicit(&node->branches[branch_of(node, index)], memory_order_acquire);
-	region->slot = (uint32_t)index & (SMMAP__LEAF_SLOTS - 1);
-	return region->leaf != NULL;
-}
-
 /* A root that covers `index`, or NULL without memory. */
 static smmap__node *grown_root(smmap__table *table, smmap__memory *memory, uint64_t index)
 {
 	smmap__node *root = atomic_load_explicit(&table->root, memory_order_acquire);
-	while (root == NULL || !node_covers(root, index)) {
+	while (root == NULL || !smmap__node_covers(root, index)) {
 		unsigned shift = root == NULL ? SMMAP__LEAF_BITS : root->shift + SMMAP__BRANCH_BITS;
 		smmap__node *taller = new_node(memory, shift);
 		if (taller == NULL)
@@ -193,7 +153,7 @@ static smmap__node *grown_root(smmap__table *table, smmap__memory *memory, uint6
 /* The node below `node` on the way to `index`, made when it is not there. */
 static smmap__node *grown_branch(smmap__node *node, smmap__memory *memory, uint64_t index)
 {
-	_Atomic(void *) *branch = &node->branches[branch_of(node, index)];
+	_Atomic(void *) *branch = &node->branches[smmap__node_branch(node, index)];
 	void *below = atomic_load_explicit(branch, memory_order_acquire);
 	if (below != NULL)
 		return below;
@@ -244,12 +204,12 @@ int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_
 	if (index == 0)
 		return get_first(table, kind, region);
 	smmap__node *node = grown_root(table, memory, index);
-	while (node != NULL && !is_lowest(node))
+	while (node != NULL && !smmap__node_is_lowest(node))
 		node = grown_branch(node, memory, index);
 	if (node == NULL)
 		return SMMAP_ENOMEM;
 	uint32_t slot = (uint32_t)index & (SMMAP__LEAF_SLOTS - 1);
-	smmap__leaf *leaf = grown_leaf(&node->branches[branch_of(node, index)], kind, index - slot);
+	smmap__leaf *leaf = grown_leaf(&node->branches[smmap__node_branch(node, index)], kind, index - slot);
 	if (leaf == NULL)
 		return SMMAP_ENOMEM;
 	*region = (smmap__region){leaf, slot};
@@ -269,7 +229,7 @@ static bool visit_leaf(smmap__leaf *leaf, bool (*visit)(smmap__region, void *), 
 /* As deep as the tree is high: 10 at most. */
 static bool visit_node(const smmap__node *node, bool (*visit)(smmap__region, void *), void *context)
 {
-	bool lowest = is_lowest(node);
+	bool lowest = smmap__node_is_lowest(node);
 	for (unsigned i = 0; i < BRANCHES; i++) {
 		void *below = atomic_load_explicit(&node->branches[i], memory_order_acquire);
 		if (below == NULL)
@@ -291,7 +251,7 @@ void smmap__table_visit(const smmap__table *table, bool (*visit)(smmap__region r
 
 static void free_node(smmap__node *node, smmap__directory *directory)
 {
-	bool lowest = is_lowest(node);
+	bool lowest = smmap__node_is_lowest(node);
 	for (unsigned i = 0; i < BRANCHES; i++) {
 		void *below = atomic_load_explicit(&node->branches[i], memory_order_relaxed);
 		if (below != NULL && lowest)

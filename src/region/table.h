@@ -37,7 +37,10 @@ typedef struct smmap__leaf {
 	_Atomic uint64_t words[];
 } smmap__leaf;
 
-typedef struct smmap__node smmap__node;
+typedef struct smmap__node {
+	unsigned shift; /* a branch is (index >> shift); the lowest nodes branch to leaves */
+	_Atomic(void *) branches[1 << SMMAP__BRANCH_BITS];
+} smmap__node;
 
 typedef struct smmap__table {
 	_Atomic(smmap__leaf *) first;
@@ -74,8 +77,43 @@ typedef struct smmap__region {
 int smmap__directory_init(smmap__directory *directory, smmap__memory *memory);
 void smmap__directory_destroy(smmap__directory *directory);
 
-/* The region with that number: false when it was never touched. */
-bool smmap__table_find(const smmap__table *table, uint64_t index, smmap__region *region);
+static inline bool smmap__node_covers(const smmap__node *node, uint64_t index)
+{
+	unsigned bits = node->shift + SMMAP__BRANCH_BITS;
+	return bits >= 64 || index >> bits == 0;
+}
+
+static inline unsigned smmap__node_branch(const smmap__node *node, uint64_t index)
+{
+	return (unsigned)(index >> node->shift) & ((1u << SMMAP__BRANCH_BITS) - 1);
+}
+
+static inline bool smmap__node_is_lowest(const smmap__node *node)
+{
+	return node->shift == SMMAP__LEAF_BITS;
+}
+
+/* The region with that number: false when it was never touched. In line: copying reads do little else. */
+static inline bool smmap__table_find(const smmap__table *table, uint64_t index, smmap__region *region)
+{
+	if (index == 0) {
+		*region = (smmap__region){atomic_load_explicit(&table->first, memory_order_acquire), 0};
+		return region->leaf != NULL;
+	}
+	const smmap__node *node = atomic_load_explicit(&table->root, memory_order_acquire);
+	if (node == NULL || !smmap__node_covers(node, index))
+		return false;
+	while (!smmap__node_is_lowest(node)) {
+		node = atomic_load_explicit(&node->branches[smmap__node_branch(node, index)], memory_order_acquire);
+		if (node == NULL)
+			return false;
+	}
+	region->leaf =
+		atomic_load_explicit(&node->branches[smmap__node_branch(node, index)], memory_order_acquire);
+	region->slot = (uint32_t)index & (SMMAP__LEAF_SLOTS - 1);
+	return region->leaf != NULL;
+}
+
 /* The same, made when it is not there. Returns 0 or SMMAP_ENOMEM. */
 int smmap__table_get(smmap__table *table, const smmap__table_kind *kind, uint64_t index,
                      smmap__region *region);

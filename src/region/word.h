@@ -5,8 +5,8 @@
  *
  *      63            32 31          24 23           8 7                0
  *     +----------------+--------------+--------------+------------------+
- *     | pins           | heat epoch   | heat         | flags   | state  |     not EMPTY
- *     | eviction stamp |              |              |         |        |     EMPTY
+ *     | pins           | heat epoch   | rounds, heat | flags   | state  |     not EMPTY
+ *     | eviction stamp |              | (2 + 14)     |         |        |     EMPTY
  *     +----------------+--------------+--------------+------------------+
  *
  *              map            publish             choose (pins = 0)
@@ -40,7 +40,10 @@ enum smmap__state { SMMAP__EMPTY = 0, SMMAP__BUSY = 1, SMMAP__MAPPED = 2, SMMAP_
 #define SMMAP__SHORT UINT64_C(0x40)      /* charged less than a whole region: the end of the file */
 #define SMMAP__MAIN UINT64_C(0x80)       /* belongs to the main list, not to the probation list */
 #define SMMAP__HEAT_SHIFT 8
-#define SMMAP__HEAT_MASK UINT64_C(0xffff00)
+#define SMMAP__HEAT_MASK UINT64_C(0x3fff00)
+#define SMMAP__ONE_ROUND                                                                                     \
+	UINT64_C(0x400000) /* on the main list: turns that the region outlives without being used */
+#define SMMAP__ROUNDS_MASK UINT64_C(0xc00000)
 #define SMMAP__EPOCH_SHIFT 24
 #define SMMAP__EPOCH_MASK UINT64_C(0xff000000)
 #define SMMAP__PIN_SHIFT 32
@@ -100,7 +103,7 @@ static inline uint64_t smmap__word_undo_map(uint64_t word, uint32_t stamp)
 	return word | (uint64_t)stamp << SMMAP__PIN_SHIFT;
 }
 
-/* BUSY -> MAPPED with the pin of who mapped it. `flags`: SMMAP__SHORT and SMMAP__MAIN as they apply. */
+/* BUSY -> MAPPED with the pin of who mapped it. `flags`: SMMAP__SHORT, SMMAP__MAIN and SMMAP__REFERENCED as they apply. */
 static inline uint64_t smmap__word_publish(uint64_t word, uint64_t flags)
 {
 	word =
@@ -131,7 +134,7 @@ static inline uint64_t smmap__word_rescue(uint64_t word)
 static inline uint64_t smmap__word_finish_evict(uint64_t word, uint32_t stamp)
 {
 	word = smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__EMPTY) &
-	       ~(SMMAP__WAITED | SMMAP__SHORT | SMMAP__REFERENCED);
+	       ~(SMMAP__WAITED | SMMAP__SHORT | SMMAP__REFERENCED | SMMAP__ROUNDS_MASK);
 	return word | (uint64_t)stamp << SMMAP__PIN_SHIFT;
 }
 

@@ -111,6 +111,7 @@ typedef struct trace {
 	unsigned zipf;  /* exponent, in fifths; 0 makes the draws uniform */
 	uint32_t loop;  /* no draws: round and round over so many regions; 0: draws */
 	uint32_t scans; /* of so many steps one belongs to a scan; 0: none */
+	double most;    /* misses over those of exact LRU, at most; 0: 1.01 */
 } trace;
 
 static uint32_t next_region(const trace *t, random_source *random, uint32_t step)
@@ -154,7 +155,7 @@ static void run(const trace *t, int placement)
 	assert_int_equal(smmap_manager_free(manager), 0);
 	/* Short traces say nothing. */
 	if (steps == STEPS)
-		assert_true(ratio <= 1.01);
+		assert_true(ratio <= (t->most != 0 ? t->most : 1.01));
 }
 
 #define TRACE(function, placement, ...)                                                                      \
@@ -170,11 +171,12 @@ TRACE(zipf_10, STABLE, .zipf = 5)
 TRACE(zipf_12, STABLE, .zipf = 6)
 TRACE(zipf_10_detached, DETACHED, .zipf = 5)
 TRACE(scan, STABLE, .loop = REGIONS)
-TRACE(zipf_and_scan, STABLE, .zipf = 5, .scans = 4)
-TRACE(zipf_and_much_scan, STABLE, .zipf = 4, .scans = 2)
-TRACE(loop_over_a_little_more, STABLE, .loop = CAPACITY * 11 / 10)
+TRACE(zipf_and_scan, STABLE, .zipf = 5, .scans = 4, .most = 0.9)
+TRACE(zipf_and_much_scan, STABLE, .zipf = 4, .scans = 2, .most = 0.93)
+TRACE(loop_over_a_little_more, STABLE, .loop = CAPACITY * 11 / 10, .most = 0.6)
+TRACE(loop_over_half_more, STABLE, .loop = CAPACITY * 3 / 2, .most = 0.7)
 TRACE(loop_over_what_fits, STABLE, .loop = CAPACITY)
 
 TEST_PROGRAM(TEST(uniform), TEST(zipf_08), TEST(zipf_10), TEST(zipf_12), TEST(zipf_10_detached), TEST(scan),
              TEST(zipf_and_scan), TEST(zipf_and_much_scan), TEST(loop_over_a_little_more),
-             TEST(loop_over_what_fits))
+             TEST(loop_over_half_more), TEST(loop_over_what_fits))

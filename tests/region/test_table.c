@@ -183,7 +183,7 @@ static void threads_grow_one_table(void)
 			assert_null(result);
 		}
 		for (uint64_t i = 0; i < 4096; i++) {
-			smmap__region region;
+			smmap__region region = {NULL, 0};
 			assert_true(smmap__table_find(&table, i * i * i * 64 + i, &region));
 			assert_int_equal(atomic_load(smmap__region_word(region)), 4);
 		}
