@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: check.sh [all|asan|ubsan|tsan|stress|valgrind|32]
+# Usage: check.sh [all|asan|ubsan|tsan|msan|integer|stress|valgrind|helgrind|32]
+#        check.sh cell DIRECTORY [MESON-OPTION...]
 # Builds with the library's expensive checks on, runs the tests over all cores and ends with the line
 # "N passed, N failed, N skipped". `all` is what `make check` runs: the C tests, natively and in a 32-bit build,
-# those of the tool, of the build and, once it is there, of the Python package.
+# those of the tool, of the build and, once it is there, of the Python package. `cell` runs the C tests of one build, as
+# scripts/platforms.sh asks for them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 kind=${1:-all}
@@ -40,7 +42,7 @@ run_one() {
 	sed '$d' "$output" | sed "s,^\(ok\|FAILED\|skipped\) \( *\),&$label,"
 }
 export -f run_one
-export results launcher='' label=''
+export results launcher="${SMMAP_TEST_EMULATOR:-}" label=''
 
 # run_programs DIRECTORY: all C tests of a build, each test by itself, but for those that match $without (a regular
 # expression for "program test"), which are named.
@@ -48,7 +50,7 @@ run_programs() {
 	echo "== running the tests of $1"
 	local program
 	for program in $(programs "$1"); do
-		"$program" --list | sed "s,^,$program ,"
+		$launcher "$program" --list | sed "s,^,$program ,"
 	done | if [ -n "${without:-}" ]; then
 		tee >(grep -E "$without" | sed 's,.*/,left out ,' >&2) | grep -vE "$without"
 	else
@@ -124,6 +126,10 @@ valgrind)
 	;;
 32)
 	run_32
+	;;
+cell)
+	shift
+	build "$@" && run_programs "$1"
 	;;
 *)
 	sed -n '3,4p' "$0" >&2

@@ -98,6 +98,7 @@ static int run_here(const test_case *test)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	running = test;
 	smmap__os_init();
+	system_install();
 	save_signals();
 	const struct CMUnitTest tests[] = {{test->name, run_under_cmocka, NULL, NULL, NULL}};
 	int failures = cmocka_run_group_tests_name(test->name, tests, NULL, NULL);

@@ -9,6 +9,7 @@
  *
  * SMMAP_TEST_TIMEOUT multiplies all time limits; SMMAP_TEST_WRAPPER is a command put in front of the child's
  * ("valgrind -q"), split at blanks; SMMAP_TEST_EFFORT is the share of their rounds that long tests do (0.1).
+ * SMMAP_TEST_EMULATOR is what any program of this build has to be started by ("qemu-s390x-static"), here by a test.
  *
  * What a test prints is shown when it fails; lines that begin with "note: " are shown when it passes, too.
  */

@@ -19,10 +19,12 @@ static char report[65536];
 /* Runs one victim, keeps what was printed in `report` and returns the exit code. */
 static int run_victim(const char *name)
 {
-	char self[PATH_MAX] = "", command[PATH_MAX + 64];
+	char self[PATH_MAX] = "", command[PATH_MAX + 300];
+	const char *emulator = getenv("SMMAP_TEST_EMULATOR");
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		err(1, "/proc/self/exe");
-	snprintf(command, sizeof(command), "'%s/victims' %s", dirname(self), name);
+	snprintf(command, sizeof(command), "%s '%s/victims' %s", emulator != NULL ? emulator : "", dirname(self),
+	         name);
 	FILE *pipe = popen(command, "re"); /* NOLINT(cert-env33-c): the command is our own */
 	assert_non_null(pipe);
 	report[fread(report, 1, sizeof(report) - 1, pipe)] = 0;
