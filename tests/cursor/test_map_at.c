@@ -96,5 +96,5 @@ static void the_only_region_is_kept_where_wished(void)
 	}
 }
 
-TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted), TEST(wrong_ranges_change_nothing),
-             TEST(the_only_region_is_kept_where_wished))
+TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted, .unit = 4096),
+             TEST(wrong_ranges_change_nothing, .unit = 4096), TEST(the_only_region_is_kept_where_wished))

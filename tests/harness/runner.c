@@ -79,10 +79,21 @@ size_t test_rounds(size_t rounds)
 	return share != 0 ? share : 1;
 }
 
+static void skip_if_not_for_this_system(void)
+{
+	size_t unit = smmap__os_facts_now.granularity;
+	if (running->unit != 0 && unit > running->unit)
+		skip_test("its figures are for mappings in units of %zu KiB, not %zu", running->unit / 1024,
+		          unit / 1024);
+	if (running->stable && !smmap__os_facts_now.can_zap)
+		skip_test("it is about stable placement, which needs a system that gives pages back");
+}
+
 static void run_under_cmocka(void **state)
 {
 	(void)state;
 	restore_signals();
+	skip_if_not_for_this_system();
 	/* The lock of the books would order threads that the library leaves unordered. */
 	bool with_books = !running->no_books && !THREAD_SANITIZER;
 	if (with_books)

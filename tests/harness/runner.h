@@ -23,6 +23,8 @@ typedef struct test_case {
 	const char *name;
 	void (*run)(void);
 	unsigned seconds; /* time limit; 0: 60 */
+	size_t unit;      /* the largest unit of mapping that its figures are meant for; 0: any */
+	bool stable;      /* is about stable placement: for systems that give pages back */
 	bool no_books;    /* do not compare allocations, mappings and descriptors before and after */
 } test_case;
 

@@ -119,14 +119,14 @@ static int cannot_extend(void *address, size_t length, size_t new_length)
 	(void)address;
 	(void)length;
 	(void)new_length;
-	return SMMAP_ENOSYS;
+	return SMMAP_ENOTSUP;
 }
 
 static int cannot_zap(void *address, size_t length)
 {
 	(void)address;
 	(void)length;
-	return SMMAP_ENOSYS;
+	return SMMAP_ENOTSUP;
 }
 
 static int cannot_advise(void *address, size_t length, int advice)
@@ -134,7 +134,7 @@ static int cannot_advise(void *address, size_t length, int advice)
 	(void)address;
 	(void)length;
 	(void)advice;
-	return SMMAP_ENOSYS;
+	return SMMAP_ENOTSUP;
 }
 
 static int cannot_tell(void *address, size_t length, unsigned char *pages)
@@ -142,7 +142,7 @@ static int cannot_tell(void *address, size_t length, unsigned char *pages)
 	(void)address;
 	(void)length;
 	(void)pages;
-	return SMMAP_ENOSYS;
+	return SMMAP_ENOTSUP;
 }
 
 static void imitate_pages(size_t size)

@@ -81,7 +81,7 @@ static void catches_a_leaked_mapping(void)
 {
 	need_books();
 	char expected[64];
-	snprintf(expected, sizeof(expected), "leaked mapping: %zu bytes", 3 * smmap__os_facts_now.page_size);
+	snprintf(expected, sizeof(expected), "leaked mapping: %zu bytes", 3 * smmap__os_facts_now.granularity);
 	assert_caught("leaks_a_mapping", expected);
 }
 
@@ -204,7 +204,7 @@ static void files_hold_their_content(void)
 static void ranges_are_booked_by_the_byte(void)
 {
 	need_books();
-	size_t page = smmap__os_facts_now.page_size;
+	size_t page = smmap__os_facts_now.granularity;
 	books_figures before = books_now();
 	void *address;
 	assert_int_equal(smmap__os.map(-1, 0, 10 * page, 0, 0, &address), 0);
