@@ -110,6 +110,19 @@ tsan)
 	export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 	run_sanitized tsan thread
 	;;
+msan)
+	# It has to see all of the program: cmocka is built for it, and the tool with its libraries left out.
+	without_randomisation
+	scripts/cmocka.sh build-cmocka/msan clang-19 -fsanitize=memory
+	PKG_CONFIG_LIBDIR=$PWD/build-cmocka/msan/lib/pkgconfig CC=clang-19 build build-msan -Dtool=false \
+		-Db_sanitize=memory -Db_lundef=false && slowly 10 0.1 run_programs build-msan
+	;;
+integer)
+	# Not the overflow of unsigned numbers: hashes and comparisons like `offset - begin < size` are meant to wrap.
+	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+	CC=clang-19 build build-integer -Dtool=false -Db_lundef=false -Dc_link_args=-fsanitize=integer \
+		-Dc_args=-fsanitize=integer,-fno-sanitize=unsigned-integer-overflow && slowly 4 0.1 run_programs build-integer
+	;;
 stress)
 	# These tell what stays mapped when nothing pins it: here nothing does.
 	without='budget-(batch|growth|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
@@ -122,6 +135,13 @@ valgrind)
 	# at a time, also while that is parked in a fault; and it does not restore all registers after one.
 	without='guard-(chain|guard|signals|storm) |copes_without_descriptors$|manager-parked '
 	export SMMAP_TEST_WRAPPER=scripts/memcheck.sh
+	build build-check && slowly 30 0.02 run_programs build-check
+	;;
+helgrind)
+	# The order of locks and the use of threads. It does not know C11's atomics and takes each for a race, so that races are
+	# left to ThreadSanitizer. Tests of the guard as under memcheck; forks hang in valgrind's own scheduler.
+	without='guard-(chain|guard) |copes_without_descriptors$|fork'
+	export SMMAP_TEST_WRAPPER="valgrind -q --tool=helgrind --error-exitcode=9 --suppressions=$PWD/tests/helgrind.supp"
 	build build-check && slowly 30 0.02 run_programs build-check
 	;;
 32)

@@ -69,13 +69,16 @@ prepare_musl() {
 
 wanted=("$@")
 rm -f "$log/done"
-[ "$(uname -m)" = x86_64 ] || { echo "skipped: these cells are for an x86-64 machine" && exit 1; }
+[ "$(uname -m)" = x86_64 ] || {
+	echo "these cells are for an x86-64 machine" >&2
+	exit 1
+}
 mkdir -p build-cmocka
 
 cell gcc run gcc "x86-64, glibc" --
 cell clang-14 run clang-14 "x86-64, glibc" --
 cell clang-19 run clang-19 "x86-64, glibc" --
-cell release run gcc "x86-64, glibc, -O3, LTO, no assertions" -- -Doptimization=3 -Db_lto=true -Db_ndebug=true -Dinvariants=false
+cell release run gcc "x86-64, glibc, -O3, LTO" -- -Doptimization=3 -Db_lto=true
 cell i386 run gcc "i386, glibc" -- --cross-file scripts/i386.ini
 [ ${#wanted[@]} != 0 ] && [[ " ${wanted[*]} " != *" musl "* ]] || prepare_musl
 cell musl run musl-gcc "x86-64, musl" "CFLAGS=-isystem $PWD/build-cmocka/kernel" \
@@ -89,7 +92,10 @@ cell pages-64k imitated gcc "pages of 64 KiB" SMMAP_TEST_SYSTEM=pages-64k --
 cell views imitated gcc "pages of 4 KiB, views of 64 KiB, nothing given back" SMMAP_TEST_SYSTEM=views --
 cell pages-64k-32 imitated gcc "i386, pages of 64 KiB" SMMAP_TEST_SYSTEM=pages-64k -- --cross-file scripts/i386.ini
 
-[ -e "$log/done" ] || { echo "there is no such cell" >&2 && exit 2; }
+[ -e "$log/done" ] || {
+	echo "there is no such cell" >&2
+	exit 2
+}
 python3 - "$log/done" docs/data/platforms.json <<'PYTHON'
 import json, re, sys
 

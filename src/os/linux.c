@@ -91,7 +91,7 @@ static int64_t nanoseconds(struct timespec t)
 /* Asked for by its number, since not every libc has a function for it. Kernels and sandboxes without it say so. */
 static int find_birth(int directory, const char *path, int flags, int64_t *birth_ns)
 {
-	struct statx st;
+	struct statx st = {0};
 	*birth_ns = 0;
 	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0)
 		return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : -errno;

@@ -871,6 +871,7 @@ static void run_model(int kind, int placement, uint64_t window, bool with_faults
 	for (size_t i = 0; i < rounds; i++)
 		step(&m, i);
 	close_all(&m);
+	printf("operations: %zu\n", rounds);
 }
 
 #define MODEL(name, kind, placement, window, with_faults, rounds)                                            \
