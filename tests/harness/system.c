@@ -88,6 +88,13 @@ static int zap(void *address, size_t length)
 	return next.zap(address, length);
 }
 
+static unsigned zap_many(const smmap__range *ranges, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		check_range("zap_many", ranges[i].address, ranges[i].length, smmap__os_facts_now.page_size);
+	return next.zap_many(ranges, count);
+}
+
 static int advise(void *address, size_t length, int advice)
 {
 	check_range("advise", address, length, smmap__os_facts_now.page_size);
@@ -156,6 +163,7 @@ static void imitate_views(void)
 {
 	smmap__os_facts_now.granularity = 65536;
 	smmap__os_facts_now.can_zap = false;
+	smmap__os_facts_now.can_zap_many = false;
 	smmap__os.extend = cannot_extend;
 	smmap__os.zap = cannot_zap;
 	smmap__os.advise = cannot_advise;
@@ -171,6 +179,7 @@ void system_install(void)
 	smmap__os.unmap = unmap;
 	smmap__os.extend = extend;
 	smmap__os.zap = zap;
+	smmap__os.zap_many = zap_many;
 	smmap__os.advise = advise;
 	smmap__os.residency = residency;
 	if (name == NULL)
