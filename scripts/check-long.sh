@@ -24,17 +24,10 @@ target() {
 		echo "==== $1: skipped, there is no such target"
 	fi
 }
-storms() {
-	scripts/build.sh build-check -Dtests=true -Dinvariants=true || return
-	SMMAP_TEST_EFFORT=20 SMMAP_TEST_TIMEOUT=60 build-check/tests/manager-threads &&
-		SMMAP_TEST_EFFORT=20 SMMAP_TEST_TIMEOUT=60 build-check/tests/guard-guard
-}
-
 stage ci .ci/run
 stage model scripts/model.sh 10000000
-stage storms storms
+target check-storms make check-storms
 target check-faults make check-faults
-target check-real make check-real
 target fuzz make fuzz "SECONDS=${FUZZ_SECONDS:-3600}"
 stage platforms make check-platforms
 stage msan make msan

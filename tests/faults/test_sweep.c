@@ -1770,8 +1770,8 @@ static void freeing_a_manager_can_be_tried_again(void)
 	}
 }
 
-#define TEST_OF(function) TEST(all_of_##function, .seconds = 120),
+#define TEST_OF(function) TEST(all_of_##function, .seconds = 120, .unit = 4096),
 
 TEST_PROGRAM(FUNCTIONS(TEST_OF) TEST(quiet_functions_make_no_calls),
              TEST(every_public_function_has_a_scenario), TEST(registering_for_forks_can_fail),
-             TEST(freeing_a_manager_can_be_tried_again))
+             TEST(freeing_a_manager_can_be_tried_again, .unit = 4096))

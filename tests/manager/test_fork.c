@@ -55,4 +55,4 @@ static void views_are_in_a_childs_books(void)
 	}
 }
 
-TEST_PROGRAM(TEST(views_are_in_a_childs_books))
+TEST_PROGRAM(TEST(views_are_in_a_childs_books, .unit = 4096))
