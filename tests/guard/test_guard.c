@@ -610,7 +610,7 @@ static void readers_survive_detached(void)
 
 TEST_PROGRAM(TEST(direct_readers_see_zeros_and_an_error), TEST(copying_reads_and_buffers_tell),
              TEST(patched_regions_heal_when_they_are_evicted, .stable = true),
-             TEST(a_storm_of_faults_makes_few_mappings), TEST(a_storm_over_many_regions),
+             TEST(a_storm_of_faults_makes_few_mappings, .stable = true), TEST(a_storm_over_many_regions),
              TEST(works_where_no_mapping_is_to_be_had),
              TEST(works_where_no_mapping_is_to_be_had_for_many_files), TEST(patched_ranges_heal_on_refresh),
              TEST(the_error_stays_until_refresh), TEST(regions_by_themselves_and_exports_are_guarded),
