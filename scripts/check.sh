@@ -121,7 +121,7 @@ integer)
 	# Not the overflow of unsigned numbers: hashes and comparisons like `offset - begin < size` are meant to wrap.
 	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 	CC=clang-19 build build-integer -Dtool=false -Db_lundef=false -Dc_link_args=-fsanitize=integer \
-		-Dc_args=-fsanitize=integer,-fno-sanitize=unsigned-integer-overflow && slowly 4 0.1 run_programs build-integer
+		-Dc_args='-fsanitize=integer -fno-sanitize=unsigned-integer-overflow' && slowly 4 0.1 run_programs build-integer
 	;;
 stress)
 	# These tell what stays mapped when nothing pins it: here nothing does.

@@ -438,8 +438,7 @@ static void replace(scene *s)
 static void print_point(const point *p)
 {
 	printf("%s (%s), %s: call %d of %s, %s, %s\n", p->scenario->function, p->scenario->what, p->world->name,
-	       (int)p->nth, smmap_fault_name(p->kind), strerrorname_np(p->error),
-	       p->sticky ? "for ever" : "once");
+	       (int)p->nth, smmap_fault_name(p->kind), strerror(p->error), p->sticky ? "for ever" : "once");
 }
 
 /* What a function may return where a call of that kind failed: the same, and what the library makes of it. */
