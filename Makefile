@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind fuzz fuzz-replay tidy cppcheck format format-check \
+.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind fuzz fuzz-replay msan integer helgrind check-platforms check-long report tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -79,6 +79,29 @@ stress: ## the C tests with one-page windows, evicting at once
 valgrind: ## the C tests under valgrind's memcheck
 	@scripts/setup.sh ci
 	@$(CHECK) valgrind
+
+check-platforms: ## the C tests with other compilers, C libraries, processors and sizes of pages
+	@scripts/setup.sh platforms
+	@scripts/platforms.sh
+
+check-long: ## everything, at length: takes hours
+	@scripts/setup.sh platforms
+	@scripts/check-long.sh
+
+msan: ## the C tests under MemorySanitizer
+	@scripts/setup.sh platforms
+	@$(CHECK) msan
+
+integer: ## the C tests under Clang's checks of unsigned overflow and of lossy conversions
+	@scripts/setup.sh platforms
+	@$(CHECK) integer
+
+helgrind: ## the C tests under valgrind's helgrind
+	@scripts/setup.sh ci
+	@$(CHECK) helgrind
+
+report: ## docs/testing.md, from what the tests have left in docs/data
+	@scripts/testing-report.py
 
 check-32: ## the tests of a 32-bit build
 	@scripts/setup.sh check

@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: check.sh [all|asan|ubsan|tsan|stress|valgrind|32|fuzz-replay]
+# Usage: check.sh [all|asan|ubsan|tsan|msan|integer|stress|valgrind|helgrind|32|fuzz-replay]
+#        check.sh cell DIRECTORY [MESON-OPTION...]
 # Builds with the library's expensive checks on, runs the tests over all cores and ends with the line
 # "N passed, N failed, N skipped". `all` is what `make check` runs: the C tests, natively and in a 32-bit build,
-# those of the tool, of the build and, once it is there, of the Python package.
+# those of the tool, of the build and, once it is there, of the Python package. `cell` runs the C tests of one build, as
+# scripts/platforms.sh asks for them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 kind=${1:-all}
@@ -41,7 +43,7 @@ run_one() {
 	sed '$d' "$output" | sed "s,^\(ok\|FAILED\|skipped\) \( *\),&$label,"
 }
 export -f run_one
-export results launcher='' label=''
+export results launcher="${SMMAP_TEST_EMULATOR:-}" label=''
 
 # run_programs DIRECTORY: all C tests of a build, each test by itself, but for those that match $without (a regular
 # expression for "program test"), which are named.
@@ -49,7 +51,7 @@ run_programs() {
 	echo "== running the tests of $1"
 	local program
 	for program in $(programs "$1"); do
-		"$program" --list | sed "s,^,$program ,"
+		$launcher "$program" --list | sed "s,^,$program ,"
 	done | if [ -n "${without:-}" ]; then
 		tee >(grep -E "$without" | sed 's,.*/,left out ,' >&2) | grep -vE "$without"
 	else
@@ -109,6 +111,19 @@ tsan)
 	export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 	run_sanitized tsan thread
 	;;
+msan)
+	# It has to see all of the program: cmocka is built for it, and the tool with its libraries left out.
+	without_randomisation
+	scripts/cmocka.sh build-cmocka/msan clang-19 -fsanitize=memory
+	PKG_CONFIG_LIBDIR=$PWD/build-cmocka/msan/lib/pkgconfig CC=clang-19 build build-msan -Dtool=false \
+		-Db_sanitize=memory -Db_lundef=false && slowly 10 0.1 run_programs build-msan
+	;;
+integer)
+	# Not the overflow of unsigned numbers: hashes and comparisons like `offset - begin < size` are meant to wrap.
+	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+	CC=clang-19 build build-integer -Dtool=false -Db_lundef=false -Dc_link_args=-fsanitize=integer \
+		-Dc_args='-fsanitize=integer -fno-sanitize=unsigned-integer-overflow' && slowly 4 0.1 run_programs build-integer
+	;;
 stress)
 	# These tell what stays mapped when nothing pins it: here nothing does.
 	without='budget-(batch|growth|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
@@ -123,6 +138,13 @@ valgrind)
 	export SMMAP_TEST_WRAPPER=scripts/memcheck.sh
 	build build-check && slowly 30 0.02 run_programs build-check
 	;;
+helgrind)
+	# The order of locks and the use of threads. It does not know C11's atomics and takes each for a race, so that races are
+	# left to ThreadSanitizer. Tests of the guard as under memcheck; forks hang in valgrind's own scheduler.
+	without='guard-(chain|guard) |copes_without_descriptors$|fork'
+	export SMMAP_TEST_WRAPPER="valgrind -q --tool=helgrind --error-exitcode=9 --suppressions=$PWD/tests/helgrind.supp"
+	build build-check && slowly 30 0.02 run_programs build-check
+	;;
 32)
 	run_32
 	;;
@@ -130,6 +152,10 @@ fuzz-replay)
 	only=^fuzz-
 	build build-check && run_programs build-check
 	run_one scripts/check-python.sh -- -k fuzz
+	;;
+cell)
+	shift
+	build "$@" && run_programs "$1"
 	;;
 *)
 	sed -n '3,4p' "$0" >&2

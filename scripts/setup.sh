@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz
+# Usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz|platforms
 # Sees to it that what the given job needs is installed: silent when it is, by one call of apt-get on Debian and
 # its like when it is not, and naming the packages elsewhere.
 set -eu
@@ -107,10 +107,25 @@ need_fuzz() {
 	need afl++ command_exists afl-fuzz
 }
 
+# What the other platforms take. clang is their compiler: Debian's gcc for them cannot stand beside gcc-multilib.
+need_platforms() {
+	need_ci
+	need clang-19 command_exists clang-19
+	need llvm-19 command_exists llvm-cov-19
+	need libclang-rt-19-dev [ -d /usr/lib/llvm-19/lib/clang/19/lib/linux ]
+	need musl-tools command_exists musl-gcc
+	need qemu-user-static command_exists qemu-s390x-static
+	for other in aarch64:arm64 s390x:s390x; do
+		need "binutils-${other%:*}-linux-gnu" command_exists "${other%:*}-linux-gnu-ar"
+		need "libgcc-12-dev-${other#*:}-cross" [ -d "/usr/lib/gcc-cross/${other%:*}-linux-gnu/12" ]
+		need "libc6-dev-${other#*:}-cross" [ -d "/usr/${other%:*}-linux-gnu/include" ]
+	done
+}
+
 case ${1:-} in
-build | python | demo | check | faults | bench | ci | fuzz) "need_$1" ;;
+build | python | demo | check | faults | bench | ci | fuzz | platforms) "need_$1" ;;
 *)
-	echo "usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz" >&2
+	echo "usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz|platforms" >&2
 	exit 2
 	;;
 esac

@@ -50,12 +50,13 @@ int64_t smmap_cursor_residency(smmap_cursor *cursor, uint64_t offset, uint64_t s
 	if (wanted > SIZE_MAX / 2 / page)
 		return smmap__manager_error(cursor->manager, SMMAP_ENOMEM);
 	size_t before = (size_t)(first - begin);
-	size_t length = before + (size_t)(wanted * page);
+	size_t length = (size_t)(wanted * page);
+	size_t mapped = (size_t)smmap__align_up(before + length, smmap__os_facts_now.granularity);
 	void *address;
-	int code = map_to_look(file, begin, length, &address);
+	int code = map_to_look(file, begin, mapped, &address);
 	if (code == 0) {
-		code = smmap__os.residency((unsigned char *)address + before, length - before, pages);
-		(void)smmap__os.unmap(address, length);
+		code = smmap__os.residency((unsigned char *)address + before, length, pages);
+		(void)smmap__os.unmap(address, mapped);
 	}
 	return code == 0 ? (int64_t)wanted : smmap__manager_error(cursor->manager, code);
 }

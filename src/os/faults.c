@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,8 +66,8 @@ CALL(long, -1, STATX, SYS_statx,
      (long number, int directory, const char *path, int flags, unsigned mask, struct statx *st),
      syscall(number, directory, path, flags, mask, st))
 CALL(int, -1, FSTATFS, fstatfs, (int descriptor, struct statfs *fs), fstatfs(descriptor, fs))
-CALL(int, -1, IOCTL, ioctl, (int descriptor, unsigned long request, void *argument),
-     ioctl(descriptor, request, argument))
+CALL(long, -1, IOCTL, SYS_ioctl, (long number, int descriptor, unsigned long request, void *argument),
+     syscall(number, descriptor, request, argument))
 CALL(ssize_t, -1, PREAD, pread, (int descriptor, void *to, size_t size, off_t offset),
      pread(descriptor, to, size, offset))
 CALL(ssize_t, -1, READ, read, (int descriptor, void *to, size_t size), read(descriptor, to, size))

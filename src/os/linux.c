@@ -8,7 +8,6 @@
 #include <linux/magic.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -92,7 +91,7 @@ static int64_t nanoseconds(struct timespec t)
 /* Asked for by its number, since not every libc has a function for it. Kernels and sandboxes without it say so. */
 static int find_birth(int directory, const char *path, int flags, int64_t *birth_ns)
 {
-	struct statx st;
+	struct statx st = {0};
 	*birth_ns = 0;
 	if (syscall(SYS_statx, directory, path, flags, STATX_BTIME, &st) != 0)
 		return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : -errno;
@@ -132,7 +131,8 @@ static int os_identify(int descriptor, smmap__identity *identity)
 	uint64_t device_size = 0;
 	int64_t birth_ns;
 	bool is_hugetlbfs;
-	if (S_ISBLK(st.st_mode) && ioctl(descriptor, BLKGETSIZE64, &device_size) != 0)
+	/* By its number as well: C libraries disagree about the type of a request. */
+	if (S_ISBLK(st.st_mode) && syscall(SYS_ioctl, descriptor, BLKGETSIZE64, &device_size) != 0)
 		return -errno;
 	int code = find_birth(descriptor, "", AT_EMPTY_PATH, &birth_ns);
 	if (code == 0)

@@ -8,7 +8,10 @@
  *  - The result is 0 (or a count) or a negative SMMAP_E... code; errno is not looked at by callers.
  *  - A failed call has changed nothing and written no out-parameter.
  *  - Interrupted system calls are repeated inside.
- *  - Addresses and lengths are multiples of `granularity`, offsets too; callers see to it.
+ *  - Addresses and lengths are multiples of `granularity`, offsets too; callers see to it. zap, advise and residency
+ *    work on any whole pages inside a mapping.
+ *  - A mapping may reach past the end of the file, within its last unit; nothing is touched there.
+ *  - extend, zap, advise and residency may answer SMMAP_ENOTSUP.
  *  - Any thread may call.
  *
  * System calls and allocations go through one table of functions, `smmap__os`, so that a test can keep books of them.

@@ -35,7 +35,7 @@ long smmap__fault_SYS_process_madvise(long number, int process, const struct iov
 long smmap__fault_SYS_rt_tgsigqueueinfo(long number, pid_t process, pid_t thread, int signal,
                                         siginfo_t *info);
 int smmap__fault_fstatfs(int descriptor, struct statfs *fs);
-int smmap__fault_ioctl(int descriptor, unsigned long request, void *argument);
+long smmap__fault_SYS_ioctl(long number, int descriptor, unsigned long request, void *argument);
 ssize_t smmap__fault_pread(int descriptor, void *to, size_t size, off_t offset);
 ssize_t smmap__fault_read(int descriptor, void *to, size_t size);
 void *smmap__fault_mmap(void *at, size_t length, int protection, int flags, int descriptor, off_t offset);
@@ -61,7 +61,6 @@ int smmap__fault_cond_init(pthread_cond_t *condition, const pthread_condattr_t *
 /* What is called by its number has a function of that name each. */
 #define syscall(number, ...) smmap__fault_##number(number, __VA_ARGS__)
 #define fstatfs(...) smmap__fault_fstatfs(__VA_ARGS__)
-#define ioctl(...) smmap__fault_ioctl(__VA_ARGS__)
 #define pread(...) smmap__fault_pread(__VA_ARGS__)
 #define read(...) smmap__fault_read(__VA_ARGS__)
 #define mmap(...) smmap__fault_mmap(__VA_ARGS__)

@@ -153,6 +153,7 @@ static void the_system_gives_back_what_it_is_told(void)
 	smmap__os.close(fd);
 }
 
-TEST_PROGRAM(TEST(grows_where_nothing_comes_back), TEST(shrinks_where_they_come_back),
-             TEST(the_rest_goes_one_by_one), TEST(few_regions_go_one_at_a_time),
-             TEST(the_system_gives_back_what_it_is_told))
+TEST_PROGRAM(TEST(grows_where_nothing_comes_back, .stable = true),
+             TEST(shrinks_where_they_come_back, .stable = true),
+             TEST(the_rest_goes_one_by_one, .stable = true),
+             TEST(few_regions_go_one_at_a_time, .stable = true), TEST(the_system_gives_back_what_it_is_told))

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { WINDOW = 4096, REGIONS = 20000, CAPACITY = 2000, STEPS = 400000 };
+enum { REGIONS = 20000, CAPACITY = 2000, STEPS = 400000 };
 
 /* ---- exact LRU ---- */
 
@@ -131,24 +131,25 @@ static void run(const trace *t, int placement)
 	smmap_cursor cursor = SMMAP_CURSOR_INIT;
 	smmap_options options = SMMAP_OPTIONS_INIT;
 	smmap_stats stats;
+	const uint64_t window = smmap_allocation_granularity();
 	options.placement = placement;
-	options.window_size = WINDOW;
-	options.max_memory = (uint64_t)WINDOW * CAPACITY;
+	options.window_size = (int64_t)window;
+	options.max_memory = window * CAPACITY;
 	assert_int_equal(smmap_manager_new(&manager, &options), 0);
-	const char *path = files_make_sparse("sparse", (uint64_t)WINDOW * REGIONS);
+	const char *path = files_make_sparse("sparse", window * REGIONS);
 	assert_int_equal(smmap_cursor_open(&cursor, manager, path, 0), 0);
 	prepare_zipf(&random, t->zipf);
 	uint32_t steps = (uint32_t)test_rounds(STEPS);
 	for (uint32_t i = 0; i < steps; i++) {
 		uint32_t region = next_region(t, &random, i);
 		lru_use(&l, region);
-		if (smmap_cursor_use_region(&cursor, (uint64_t)region * WINDOW, 0) != WINDOW)
+		if (smmap_cursor_use_region(&cursor, region * window, 0) != (int64_t)window)
 			fail_msg("region %" PRIu32 " was not offered", region);
 		smmap_cursor_unuse_region(&cursor);
 	}
 	smmap__manager_check(manager);
 	smmap_manager_stats(manager, &stats);
-	assert_true(stats.peak_mapped_bytes <= (uint64_t)WINDOW * (CAPACITY + 1));
+	assert_true(stats.peak_mapped_bytes <= window * (CAPACITY + 1));
 	double ratio = (double)stats.misses / (double)l.misses;
 	printf("%s: %" PRIu64 " misses, exact LRU %" PRIu64 ": %.4f\n", t->name, stats.misses, l.misses, ratio);
 	smmap_cursor_close(&cursor);

@@ -81,5 +81,5 @@ static void gives_back_what_growth_makes_too_much(void)
 	assert_int_equal(smmap_manager_free(manager), 0);
 }
 
-TEST_PROGRAM(TEST(charges_what_is_there), TEST(grows_over_several_regions),
-             TEST(gives_back_what_growth_makes_too_much))
+TEST_PROGRAM(TEST(charges_what_is_there, .stable = true), TEST(grows_over_several_regions),
+             TEST(gives_back_what_growth_makes_too_much, .stable = true))

@@ -977,5 +977,6 @@ static void every_integer_parameter_has_a_row(void)
 	assert_int_equal(parameters_seen, ROWS - fields);
 }
 
-TEST_PROGRAM(TEST(stable_files, .seconds = 120), TEST(detached_files, .seconds = 120),
-             TEST(whole_files, .seconds = 120), TEST(every_integer_parameter_has_a_row))
+TEST_PROGRAM(TEST(stable_files, .seconds = 120, .unit = 4096),
+             TEST(detached_files, .seconds = 120, .unit = 4096),
+             TEST(whole_files, .seconds = 120, .unit = 4096), TEST(every_integer_parameter_has_a_row))

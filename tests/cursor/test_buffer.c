@@ -175,5 +175,6 @@ static void views_outlive_what_they_came_from(void)
 	}
 }
 
-TEST_PROGRAM(TEST(indices_are_relative), TEST(begin_fails_without_harm), TEST(one_move_keeps_a_useful_range),
-             TEST(slices_are_clipped), TEST(views_outlive_what_they_came_from))
+TEST_PROGRAM(TEST(indices_are_relative), TEST(begin_fails_without_harm),
+             TEST(one_move_keeps_a_useful_range, .unit = 4096), TEST(slices_are_clipped),
+             TEST(views_outlive_what_they_came_from, .unit = 4096))

@@ -284,9 +284,11 @@ static void files_that_vanish_between_open_and_use(void)
 	}
 }
 
-TEST_PROGRAM(TEST(shrinking_makes_a_new_generation), TEST(growing_is_taken_up),
-             TEST(a_path_replaced_by_rename_keeps_the_old_file),
-             TEST(what_must_be_opened_again_and_is_another_file_is_stale),
-             TEST(the_latest_name_opens_a_file_again), TEST(a_reused_inode_number_is_another_file),
-             TEST(a_descriptor_that_means_another_file), TEST(same_size_changes_are_told_by_verify),
-             TEST(files_that_vanish_between_open_and_use))
+TEST_PROGRAM(TEST(shrinking_makes_a_new_generation, .unit = 4096), TEST(growing_is_taken_up, .unit = 4096),
+             TEST(a_path_replaced_by_rename_keeps_the_old_file, .unit = 4096),
+             TEST(what_must_be_opened_again_and_is_another_file_is_stale, .unit = 4096),
+             TEST(the_latest_name_opens_a_file_again, .unit = 4096),
+             TEST(a_reused_inode_number_is_another_file, .unit = 4096),
+             TEST(a_descriptor_that_means_another_file, .unit = 4096),
+             TEST(same_size_changes_are_told_by_verify, .unit = 4096),
+             TEST(files_that_vanish_between_open_and_use, .unit = 4096))

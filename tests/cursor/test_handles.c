@@ -301,7 +301,9 @@ static void evicted_files_are_forgotten(void)
 	}
 }
 
-TEST_PROGRAM(TEST(handles_name_regions), TEST(clients_can_give_back_only_what_they_took),
-             TEST(regions_by_themselves), TEST(lists_are_snapshots_in_order), TEST(giving_back),
-             TEST(a_released_file_keeps_nothing), TEST(static_managers_evict_others),
-             TEST(evicted_files_are_forgotten))
+TEST_PROGRAM(TEST(handles_name_regions, .unit = 4096),
+             TEST(clients_can_give_back_only_what_they_took, .unit = 4096),
+             TEST(regions_by_themselves, .unit = 4096), TEST(lists_are_snapshots_in_order),
+             TEST(giving_back, .unit = 4096), TEST(a_released_file_keeps_nothing, .unit = 4096),
+             TEST(static_managers_evict_others, .unit = 4096),
+             TEST(evicted_files_are_forgotten, .unit = 4096))

@@ -148,5 +148,6 @@ static void the_only_region_is_kept_where_wished(void)
 	}
 }
 
-TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted), TEST(views_are_counted_as_mappings),
-             TEST(wrong_ranges_change_nothing), TEST(the_only_region_is_kept_where_wished))
+TEST_PROGRAM(TEST(bytes_lie_where_they_are_wanted, .unit = 4096),
+             TEST(views_are_counted_as_mappings, .unit = 4096),
+             TEST(wrong_ranges_change_nothing, .unit = 4096), TEST(the_only_region_is_kept_where_wished))

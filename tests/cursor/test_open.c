@@ -440,9 +440,10 @@ static void copes_without_descriptors(void)
 
 TEST_PROGRAM(TEST(refuses_paths_that_cannot_be_opened), TEST(refuses_flags_that_write),
              TEST(refuses_what_is_no_file_and_never_hangs), TEST(refuses_descriptors_that_cannot_be_read),
-             TEST(refuses_unreadable_files), TEST(empty_files_have_nothing_to_offer),
+             TEST(refuses_unreadable_files), TEST(empty_files_have_nothing_to_offer, .unit = 4096),
              TEST(serves_files_of_the_kernel_by_reading), TEST(serves_proc_cpuinfo),
-             TEST(refuses_files_without_size_beyond_the_limit), TEST(memfds_and_unlinked_files_stay_readable),
-             TEST(cold_reads_of_a_file_that_is_gone_go_through_its_mapping),
-             TEST(names_of_one_inode_share_one_entry), TEST(opening_binds_anew),
+             TEST(refuses_files_without_size_beyond_the_limit),
+             TEST(memfds_and_unlinked_files_stay_readable, .unit = 4096),
+             TEST(cold_reads_of_a_file_that_is_gone_go_through_its_mapping, .stable = true),
+             TEST(names_of_one_inode_share_one_entry, .unit = 4096), TEST(opening_binds_anew, .unit = 4096),
              TEST(copes_without_descriptors))

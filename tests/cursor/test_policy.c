@@ -338,5 +338,6 @@ static void a_look_that_fails(void)
 		}
 }
 
-TEST_PROGRAM(TEST(stable_files), TEST(detached_files), TEST(opening_looks), TEST(idle_files_are_taken_up),
-             TEST(a_descriptor_that_means_another_file), TEST(a_look_is_one_call), TEST(a_look_that_fails))
+TEST_PROGRAM(TEST(stable_files, .unit = 4096), TEST(detached_files, .unit = 4096), TEST(opening_looks),
+             TEST(idle_files_are_taken_up), TEST(a_descriptor_that_means_another_file, .unit = 4096),
+             TEST(a_look_is_one_call), TEST(a_look_that_fails))

@@ -333,9 +333,11 @@ static void residency_tells_pages(void)
 	}
 }
 
-TEST_PROGRAM(TEST(offers_what_is_asked_for), TEST(offsets_at_the_limits), TEST(sparse_files_beyond_4_gib),
-             TEST(a_limit_below_one_window_is_exceeded_by_pins_alone), TEST(static_managers_map_whole_files),
-             TEST(unused_cursors_answer), TEST(bound_cursors_answer),
-             TEST(assigned_cursors_pin_for_themselves), TEST(letting_go_lets_go_of_what_reads_kept),
-             TEST(reads_run_across_borders), TEST(stable_bytes_keep_their_address),
-             TEST(residency_tells_pages))
+TEST_PROGRAM(TEST(offers_what_is_asked_for, .unit = 4096), TEST(offsets_at_the_limits, .unit = 4096),
+             TEST(sparse_files_beyond_4_gib, .unit = 4096),
+             TEST(a_limit_below_one_window_is_exceeded_by_pins_alone, .unit = 4096),
+             TEST(static_managers_map_whole_files), TEST(unused_cursors_answer), TEST(bound_cursors_answer),
+             TEST(assigned_cursors_pin_for_themselves, .unit = 4096),
+             TEST(letting_go_lets_go_of_what_reads_kept, .unit = 4096),
+             TEST(reads_run_across_borders, .unit = 4096),
+             TEST(stable_bytes_keep_their_address, .unit = 4096), TEST(residency_tells_pages, .unit = 4096))

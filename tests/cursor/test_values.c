@@ -209,5 +209,5 @@ static void hits_are_counted_with_the_next_miss(void)
 }
 
 TEST_PROGRAM(TEST(alignment), TEST(windows), TEST(errors_have_names_and_messages), TEST(options_are_checked),
-             TEST(windows_of_any_size), TEST(allocators_of_the_caller),
-             TEST(hits_are_counted_with_the_next_miss))
+             TEST(windows_of_any_size), TEST(allocators_of_the_caller, .unit = 4096),
+             TEST(hits_are_counted_with_the_next_miss, .unit = 4096))

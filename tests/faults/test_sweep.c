@@ -438,8 +438,7 @@ static void replace(scene *s)
 static void print_point(const point *p)
 {
 	printf("%s (%s), %s: call %d of %s, %s, %s\n", p->scenario->function, p->scenario->what, p->world->name,
-	       (int)p->nth, smmap_fault_name(p->kind), strerrorname_np(p->error),
-	       p->sticky ? "for ever" : "once");
+	       (int)p->nth, smmap_fault_name(p->kind), strerror(p->error), p->sticky ? "for ever" : "once");
 }
 
 /* What a function may return where a call of that kind failed: the same, and what the library makes of it. */
@@ -1770,8 +1769,8 @@ static void freeing_a_manager_can_be_tried_again(void)
 	}
 }
 
-#define TEST_OF(function) TEST(all_of_##function, .seconds = 120),
+#define TEST_OF(function) TEST(all_of_##function, .seconds = 120, .unit = 4096),
 
 TEST_PROGRAM(FUNCTIONS(TEST_OF) TEST(quiet_functions_make_no_calls),
              TEST(every_public_function_has_a_scenario), TEST(registering_for_forks_can_fail),
-             TEST(freeing_a_manager_can_be_tried_again))
+             TEST(freeing_a_manager_can_be_tried_again, .unit = 4096))

@@ -15,6 +15,7 @@
 static smmap_manager *manager;
 static smmap_cursor ours, cold;
 static const unsigned char *foreign;
+static size_t page;
 
 static volatile sig_atomic_t calls, first_calls;
 static void *volatile fault_address;
@@ -28,15 +29,16 @@ static unsigned char touch(const unsigned char *at)
 
 static void prepare(void)
 {
-	const char *path = files_make("ours", 100000, 1);
-	manager = new_manager(SMMAP_PLACEMENT_STABLE, 4096, MIB);
+	page = (size_t)smmap_allocation_granularity();
+	const char *path = files_make("ours", 25 * page, 1);
+	manager = new_manager(SMMAP_PLACEMENT_STABLE, page, 256 * page);
 	open_cursor(&ours, manager, path);
-	use_and_check(&ours, 8192, 0, 4096, 1);
-	open_cursor(&cold, manager, files_make("cold", 100000, 2));
+	use_and_check(&ours, 2 * page, 0, page, 1);
+	open_cursor(&cold, manager, files_make("cold", 25 * page, 2));
 	assert_int_equal(truncate(path, 0), 0);
-	const char *other = files_make("foreign", 4096, 3);
+	const char *other = files_make("foreign", page, 3);
 	FILE *file = fopen(other, "re");
-	foreign = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(file), 0);
+	foreign = mmap(NULL, page, PROT_READ, MAP_SHARED, fileno(file), 0);
 	assert_ptr_not_equal(foreign, MAP_FAILED);
 	fclose(file);
 	assert_int_equal(truncate(other, 0), 0);
@@ -47,13 +49,13 @@ static void clean_up(void)
 	smmap_cursor_close(&ours);
 	smmap_cursor_close(&cold);
 	free_manager(manager);
-	munmap((void *)(uintptr_t)foreign, 4096);
+	munmap((void *)(uintptr_t)foreign, page);
 }
 
 static void assert_ours_is_contained(void)
 {
 	static uint64_t at;
-	assert_int_equal(touch(smmap_cursor_data(&ours) + at++ % 4096), 0);
+	assert_int_equal(touch(smmap_cursor_data(&ours) + at++ % page), 0);
 	assert_int_equal(smmap_cursor_error(&ours, NULL), SMMAP_ETRUNCATED);
 }
 
@@ -61,7 +63,7 @@ static void miss(void)
 {
 	static uint64_t at;
 	(void)smmap_manager_collect(manager);
-	use_and_check(&cold, at++ % 20 * 4096, 0, 4096, 2);
+	use_and_check(&cold, at++ % 20 * page, 0, page, 2);
 }
 
 /* ---- foreign handlers ---- */
@@ -479,7 +481,7 @@ static void *replace_all_the_time(void *unused)
 	while (!atomic_load(&stop)) {
 		install(plain_that_returns, 0);
 		if (smmap_cursor_open(&cursor, manager, path, 0) == 0)
-			(void)smmap_cursor_use_region(&cursor, 50000, 0);
+			(void)smmap_cursor_use_region(&cursor, 12 * page, 0);
 		smmap_cursor_close(&cursor);
 		(void)smmap_manager_make_room(manager, 0);
 	}
@@ -503,7 +505,7 @@ static void forks_while_handlers_are_replaced(void)
 {
 	pthread_t threads[2];
 	prepare();
-	more = files_make("more", 100000, 4);
+	more = files_make("more", 25 * page, 4);
 	assert_int_equal(smmap_guard_enable(), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, replace_all_the_time, NULL), 0);
@@ -519,5 +521,5 @@ static void forks_while_handlers_are_replaced(void)
 TEST_PROGRAM(TEST(before_default), TEST(before_ignored), TEST(before_plain), TEST(before_with_info),
              TEST(before_once_only), TEST(before_with_a_mask), TEST(on_an_alternate_stack),
              TEST(after_without_chaining), TEST(after_with_chaining), TEST(after_and_gone_again),
-             TEST(disabled_below_a_foreign_one), TEST(many_different_handlers), TEST(enables_are_counted),
-             TEST(forks_while_handlers_are_replaced))
+             TEST(disabled_below_a_foreign_one), TEST(many_different_handlers),
+             TEST(enables_are_counted, .stable = true), TEST(forks_while_handlers_are_replaced))

@@ -24,6 +24,7 @@
 #endif
 
 static size_t page;
+#define CUT_SIZE (50 * page)
 
 static void guard_on(void)
 {
@@ -120,7 +121,7 @@ static void copying_reads_and_buffers_tell(void)
 		smmap_manager *manager = new_manager(placements[i], 16 * page, MIB);
 		smmap_cursor a = SMMAP_CURSOR_INIT;
 		smmap_buffer buffer = SMMAP_BUFFER_INIT;
-		static unsigned char got[400000];
+		static unsigned char got[3000000];
 		const char *path = files_make("a", 40 * page, 1);
 		open_cursor(&a, manager, path);
 		for (uint64_t at = 0; at < 40; at += 16)
@@ -556,7 +557,7 @@ static void *read_all_the_time(void *of)
 		if (smmap_cursor_open(&a, manager, path, 0) != 0)
 			continue;
 		for (int i = 0; i < 50; i++) {
-			uint64_t offset = random_below(&random, 200000);
+			uint64_t offset = random_below(&random, CUT_SIZE);
 			int64_t n = smmap_read(&a, offset, got, sizeof got);
 			/* Good bytes or none: never the guard's zeros. */
 			if (n > 0 && files_compare(got, offset, (size_t)n, 1) != (size_t)n)
@@ -576,9 +577,9 @@ static void readers_survive_a_file_that_is_cut_and_filled(int placement)
 	if (THREAD_SANITIZER)
 		skip_test("ThreadSanitizer does not know what a fault is");
 	guard_on();
-	smmap_manager *manager = new_manager(placement, 16384, 100000);
+	smmap_manager *manager = new_manager(placement, 4 * page, 25 * page);
 	pthread_t threads[3];
-	const char *path = cut = files_make("a", 200000, 1);
+	const char *path = cut = files_make("a", CUT_SIZE, 1);
 	(void)random_seed();
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_all_the_time, manager), 0);
@@ -586,7 +587,7 @@ static void readers_survive_a_file_that_is_cut_and_filled(int placement)
 		/* At a multiple of the page: what is cut inside a page reads as zeros, and nobody can tell. */
 		uint64_t size = i % 7 * 8 * page;
 		assert_int_equal(truncate(path, (off_t)size), 0);
-		files_write(path, size, 200000 - size, 1);
+		files_write(path, size, CUT_SIZE - size, 1);
 	}
 	atomic_store(&stop, true);
 	for (int i = 0; i < 3; i++)
@@ -608,11 +609,12 @@ static void readers_survive_detached(void)
 }
 
 TEST_PROGRAM(TEST(direct_readers_see_zeros_and_an_error), TEST(copying_reads_and_buffers_tell),
-             TEST(patched_regions_heal_when_they_are_evicted), TEST(a_storm_of_faults_makes_few_mappings),
-             TEST(a_storm_over_many_regions), TEST(works_where_no_mapping_is_to_be_had),
+             TEST(patched_regions_heal_when_they_are_evicted, .stable = true),
+             TEST(a_storm_of_faults_makes_few_mappings, .stable = true), TEST(a_storm_over_many_regions),
+             TEST(works_where_no_mapping_is_to_be_had),
              TEST(works_where_no_mapping_is_to_be_had_for_many_files), TEST(patched_ranges_heal_on_refresh),
              TEST(the_error_stays_until_refresh), TEST(regions_by_themselves_and_exports_are_guarded),
              TEST(enabling_protects_what_is_mapped_already),
              TEST(faults_of_files_that_are_gone_are_not_classified),
-             TEST(grown_files_are_guarded_to_their_end), TEST(readers_survive_stable),
+             TEST(grown_files_are_guarded_to_their_end, .stable = true), TEST(readers_survive_stable),
              TEST(readers_survive_detached))

@@ -362,7 +362,7 @@ static void stack(void)
 /* What POSIX says is enough, on a processor with large registers too. */
 static void small_stack(void)
 {
-	use_stack((size_t)smmap__align_up((uint64_t)sysconf(_SC_SIGSTKSZ), page));
+	use_stack((size_t)smmap__align_up((uint64_t)SIGSTKSZ, page));
 }
 
 static const struct step {

@@ -33,5 +33,6 @@
 #include "harness/inject.h"
 #include "harness/random.h"
 #include "harness/runner.h"
+#include "harness/system.h"
 
 #endif

@@ -9,6 +9,7 @@
  *
  * SMMAP_TEST_TIMEOUT multiplies all time limits; SMMAP_TEST_WRAPPER is a command put in front of the child's
  * ("valgrind -q"), split at blanks; SMMAP_TEST_EFFORT is the share of their rounds that long tests do (0.1).
+ * SMMAP_TEST_EMULATOR is what any program of this build has to be started by ("qemu-s390x-static"), here by a test.
  *
  * What a test prints is shown when it fails; lines that begin with "note: " are shown when it passes, too.
  */
@@ -22,6 +23,8 @@ typedef struct test_case {
 	const char *name;
 	void (*run)(void);
 	unsigned seconds; /* time limit; 0: 60 */
+	size_t unit;      /* the largest unit of mapping that its figures are meant for; 0: any */
+	bool stable;      /* is about stable placement: for systems that give pages back */
 	bool no_books;    /* do not compare allocations, mappings and descriptors before and after */
 } test_case;
 

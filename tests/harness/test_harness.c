@@ -19,10 +19,12 @@ static char report[65536];
 /* Runs one victim, keeps what was printed in `report` and returns the exit code. */
 static int run_victim(const char *name)
 {
-	char self[PATH_MAX] = "", command[PATH_MAX + 64];
+	char self[PATH_MAX] = "", command[PATH_MAX + 300];
+	const char *emulator = getenv("SMMAP_TEST_EMULATOR");
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		err(1, "/proc/self/exe");
-	snprintf(command, sizeof(command), "'%s/victims' %s", dirname(self), name);
+	snprintf(command, sizeof(command), "%s '%s/victims' %s", emulator != NULL ? emulator : "", dirname(self),
+	         name);
 	FILE *pipe = popen(command, "re"); /* NOLINT(cert-env33-c): the command is our own */
 	assert_non_null(pipe);
 	report[fread(report, 1, sizeof(report) - 1, pipe)] = 0;
@@ -79,7 +81,7 @@ static void catches_a_leaked_mapping(void)
 {
 	need_books();
 	char expected[64];
-	snprintf(expected, sizeof(expected), "leaked mapping: %zu bytes", 3 * smmap__os_facts_now.page_size);
+	snprintf(expected, sizeof(expected), "leaked mapping: %zu bytes", 3 * smmap__os_facts_now.granularity);
 	assert_caught("leaks_a_mapping", expected);
 }
 
@@ -202,7 +204,7 @@ static void files_hold_their_content(void)
 static void ranges_are_booked_by_the_byte(void)
 {
 	need_books();
-	size_t page = smmap__os_facts_now.page_size;
+	size_t page = smmap__os_facts_now.granularity;
 	books_figures before = books_now();
 	void *address;
 	assert_int_equal(smmap__os.map(-1, 0, 10 * page, 0, 0, &address), 0);

@@ -29,7 +29,7 @@ static void leaks_an_allocation(void)
 
 static void leaks_a_mapping(void)
 {
-	size_t page = smmap__os_facts_now.page_size;
+	size_t page = smmap__os_facts_now.granularity;
 	void *address;
 	assert_int_equal(smmap__os.map(-1, 0, 4 * page, 0, 0, &address), 0);
 	assert_int_equal(smmap__os.unmap(address, page), 0);

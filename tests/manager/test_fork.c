@@ -104,4 +104,5 @@ static void a_mapping_that_was_given_up_meanwhile(void)
 	free_manager(manager);
 }
 
-TEST_PROGRAM(TEST(views_are_in_a_childs_books), TEST(a_mapping_that_was_given_up_meanwhile))
+TEST_PROGRAM(TEST(views_are_in_a_childs_books, .unit = 4096),
+             TEST(a_mapping_that_was_given_up_meanwhile, .unit = 4096))

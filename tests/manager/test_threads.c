@@ -182,6 +182,7 @@ static void *work(void *of)
 
 static void make_crew(crew *c, int placement, uint64_t window, size_t rounds)
 {
+	window = smmap__max(window, smmap_allocation_granularity());
 	*c = (crew){.window = window, .rounds = rounds};
 	for (int i = 0; i < FILES; i++) {
 		char name[16];

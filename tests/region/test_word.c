@@ -349,7 +349,10 @@ static void step(exploration *e, state *s, int self)
 			t->seen = 0;
 			break;
 		}
-		s->charge -= (uint8_t)(e->variant == CHARGE_READ_EARLY ? t->before : charge_of(s->word));
+		/* A wrong variant may take more away than there is. */
+		s->charge =
+			(uint8_t)((s->charge - (e->variant == CHARGE_READ_EARLY ? t->before : charge_of(s->word))) &
+		              0xff);
 		s->word = smmap__word_finish_evict(s->word, 0);
 		s->evicted_by--;
 		wake(e, s, t->seen, false);
