@@ -359,8 +359,10 @@ static void run_race(const race *r, enum park park, int placement, bool copies)
 	if (s.error != 0 || !may_be_sound)
 		assert_int_equal(s.error, r->expected);
 	if (s.error == 0) {
+		/* A FUSE server that answers with less than it was asked for makes the system fill the page with zeros, and say nothing. */
+		bool may_be_cut = park == ON_DEVICE && r->expected == SMMAP_ETRUNCATED && s.byte == 0;
 		assert_int_equal(s.result, 1);
-		assert_int_equal(s.byte, files_byte(parked_offset(), SEED));
+		assert_true(may_be_cut || s.byte == files_byte(parked_offset(), SEED));
 	}
 	tear_down(&s);
 }
