@@ -1755,6 +1755,7 @@ static void freeing_a_manager_can_be_tried_again(void)
 		set_up(&s, &worlds[i]);
 		if (worlds[i].in_memory) {
 			tear_down(&s);
+			free(s.room);
 			continue;
 		}
 		smmap_cursor_close(&s.cursor);
@@ -1766,6 +1767,7 @@ static void freeing_a_manager_can_be_tried_again(void)
 		smmap__manager_check(s.manager);
 		assert_true(smmap_manager_num_file_handles(s.manager) != 0);
 		tear_down(&s);
+		free(s.room);
 	}
 }
 

@@ -50,7 +50,7 @@ static size_t stack_size;
 static void say(char what)
 {
 	size_t at = 0;
-	while (trace[at] != 0 && at < page - 2)
+	while (at < page - 2 && trace[at] != 0)
 		at++;
 	trace[at] = what;
 }

@@ -14,8 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker makes the names */
 int __real_sigaction(int signal, const struct sigaction *to, struct sigaction *old);
 int __wrap_sigaction(int signal, const struct sigaction *to, struct sigaction *old);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static bool halves_are_exchanged;
 static struct sigaction wanted; /* what the program believes is installed, when ours is */
