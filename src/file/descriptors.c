@@ -174,7 +174,7 @@ void smmap__descriptor_rename(smmap__file *file, smmap__name *name)
 	smmap__name_give(old, &file->shared->memory);
 }
 
-static smmap__name *take_name(smmap__file *file)
+smmap__name *smmap__file_take_name(smmap__file *file)
 {
 	pthread_mutex_lock(&file->shared->descriptors.lock);
 	smmap__name *name = smmap__name_take(file->name);
@@ -187,7 +187,7 @@ static int open_again(smmap__file *file, int *number)
 {
 	smmap__identity now;
 	int fd;
-	smmap__name *name = take_name(file);
+	smmap__name *name = smmap__file_take_name(file);
 	int code = smmap__descriptor_open(file->shared, name, file->open_flags, &fd);
 	smmap__name_give(name, &file->shared->memory);
 	if (code == SMMAP_ENOENT || code == SMMAP_EBADF)

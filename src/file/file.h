@@ -211,6 +211,8 @@ void smmap__descriptor_close(smmap__shared *shared, int number);
  * mean it still. A descriptor of the caller's may be closed any time; then what the cache has must stay there.
  */
 void smmap__descriptor_rename(smmap__file *file, smmap__name *name);
+/* The name by which the file would be opened again now; to be given back. */
+smmap__name *smmap__file_take_name(smmap__file *file);
 /* Leaves an open descriptor to the cache for this file; closes it when the file has one or there is no room. */
 void smmap__descriptor_adopt(smmap__file *file, int number);
 /* Closes the file's cached descriptor, if it has one. */

@@ -451,11 +451,12 @@ int smmap__manager_identify(const smmap__name *name, smmap__identity *identity)
 int smmap__manager_check_change(smmap__budget *budget, smmap__file *file)
 {
 	smmap_manager *manager = smmap__manager_of(budget);
-	const smmap__name *name = file->name;
 	smmap__identity now;
 	if (manager->change == SMMAP_CHANGE_IGNORE)
 		return 0;
+	smmap__name *name = smmap__file_take_name(file);
 	int code = smmap__os.glance(smmap__name_is_path(name) ? name->path : NULL, name->descriptor, &now);
+	smmap__name_give(name, &manager->shared.memory);
 	if (code == SMMAP_ENOENT || code == SMMAP_EBADF)
 		return note_change(manager, file, SMMAP_CHANGE_REPLACED);
 	if (code != 0)

@@ -371,43 +371,6 @@ static void a_fork_of_one_thread(void)
 	}
 }
 
-static int (*unmap_below)(void *address, size_t length);
-static crew *forked;
-static int status_of_fork;
-
-/* A fork while a mapping is being given up, as another thread's would find it. */
-static int fork_and_unmap(void *address, size_t length)
-{
-	smmap__os.unmap = unmap_below;
-	pid_t child = fork();
-	if (child == 0) {
-		alarm(20);
-		_exit(live_on(forked));
-	}
-	if (child < 0 || waitpid(child, &status_of_fork, 0) != child)
-		status_of_fork = -1;
-	return unmap_below(address, length);
-}
-
-static void a_fork_while_an_idle_file_loses_its_mapping(void)
-{
-	static crew c;
-	make_crew(&c, SMMAP_PLACEMENT_STABLE, 4096, 1);
-	smmap_cursor cursor = SMMAP_CURSOR_INIT;
-	forked = &c;
-	assert_int_equal(smmap_cursor_open(&cursor, c.manager, c.paths[3], 0), 0);
-	for (uint64_t at = 0; at < c.sizes[3]; at += c.window)
-		assert_true(smmap_cursor_use_region(&cursor, at, 0) > 0);
-	smmap_cursor_close(&cursor);
-	unmap_below = smmap__os.unmap;
-	status_of_fork = -1;
-	smmap__os.unmap = fork_and_unmap;
-	assert_true(smmap_manager_release_path(c.manager, c.paths[3], NULL) > 0);
-	smmap__os.unmap = unmap_below;
-	assert_int_equal(status_of_fork, 0);
-	check_nothing_is_left(&c);
-}
-
 /* Managers come and go while others fork. */
 static void *make_managers(void *of)
 {
@@ -446,5 +409,4 @@ TEST_PROGRAM(TEST(threads_on_stable_files, .seconds = 120), TEST(threads_on_deta
              TEST(threads_that_change_everything_detached, .seconds = 120),
              TEST(threads_on_two_regions, .seconds = 120), TEST(forks_among_threads_stable, .seconds = 120),
              TEST(forks_among_threads_detached, .seconds = 120), TEST(a_fork_of_one_thread),
-             TEST(a_fork_while_an_idle_file_loses_its_mapping),
              TEST(forks_while_managers_come_and_go, .seconds = 120))
