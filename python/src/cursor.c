@@ -266,6 +266,7 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	manager_object *manager = other->manager;
 	PyObject *target = other->target;
 	PyObject *path = other->path;
+	int fd = other->fd;
 	Py_XINCREF(manager);
 	Py_XINCREF(target);
 	Py_XINCREF(path);
@@ -289,6 +290,7 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	self->manager = manager;
 	self->target = target;
 	self->path = path;
+	self->fd = fd;
 	self->map = NULL;
 	self->map_pin = NULL;
 	lock_give(&self->lock);
