@@ -29,7 +29,11 @@ with_pytest() {
 	if ! "$environment/bin/python" -c 'import pytest, hypothesis' 2>/dev/null; then
 		rm -rf "$environment"
 		"$python" -m venv "$environment" >&2 &&
-			"$environment/bin/python" -m pip install -q --disable-pip-version-check pytest hypothesis >&2 || return
+			"$environment/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: pytest hypothesis >&2 || return
+		# What the package is used with: its tests are skipped, and say so, where there is none for this Python.
+		for package in numpy pandas fsspec; do
+			"$environment/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "$package" >&2 || true
+		done
 	fi
 	echo "$environment/bin/python"
 }

@@ -857,6 +857,7 @@ static PyMethodDef cursor_methods[] = {
 	{"status", (PyCFunction)cursor_status, METH_NOARGS,
      "status($self, /)\n--\n\nA dict of what is known of the file: its identity, placement, backing, "
      "open_flags."},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -876,6 +877,7 @@ static PyType_Slot cursor_slots[] = {
 	{Py_tp_methods, cursor_methods},
 	{Py_tp_members, cursor_members},
 	{Py_bf_getbuffer, cursor_getbuffer},
+	{Py_bf_releasebuffer, release_of_view},
 	{0, NULL},
 };
 

@@ -296,6 +296,7 @@ static PyMethodDef manager_methods[] = {
      "max_mapped_memory_size($self, /)\n--\n\nLimit of mapped bytes."},
 	{"stats", (PyCFunction)manager_stats, METH_NOARGS,
      "stats($self, /)\n--\n\nA dict of all counters since the manager was made, sizes in bytes."},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 
