@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: check-python.sh [all|PYTHON...] [-- PYTEST-OPTION...]
+# Usage: check-python.sh [all|leaks|asan|PYTHON...] [-- PYTEST-OPTION...]
 # Builds the Python package for each PYTHON (by default python3; all: every CPython from 3.9 up that is found) and runs
 # its tests. Ends with the line "N passed, N failed, N skipped".
+#   leaks   counts references with Debian's debugging interpreter, python3-dbg
+#   asan    the extension under AddressSanitizer and LeakSanitizer; leaks that no function of ours is part of are CPython's
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 total_passed=0 total_failed=0 total_skipped=0
@@ -29,7 +31,11 @@ with_pytest() {
 	if ! "$environment/bin/python" -c 'import pytest, hypothesis' 2>/dev/null; then
 		rm -rf "$environment"
 		"$python" -m venv "$environment" >&2 &&
-			"$environment/bin/python" -m pip install -q --disable-pip-version-check pytest hypothesis >&2 || return
+			"$environment/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: pytest hypothesis >&2 || return
+		# What the package is used with: its tests are skipped, and say so, where there is none for this Python.
+		for package in numpy pandas fsspec; do
+			"$environment/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "$package" >&2 || true
+		done
 	fi
 	echo "$environment/bin/python"
 }
@@ -67,6 +73,53 @@ check() {
 	count "$runner" "$directory/report.xml"
 }
 
+# 1,000 repetitions of a test body that does a little of everything, under an interpreter that counts references.
+leaks() {
+	local directory=build-python/leaks runner
+	scripts/python.sh /usr/bin/python3-dbg "$directory/package" || return
+	runner=$(with_pytest /usr/bin/python3-dbg "$directory/venv") || return
+	rm -f "$directory/report.xml"
+	# Printed: the references after each quarter.
+	PYTHONPATH=$directory/package "$runner" -m pytest -q -s -p no:cacheprovider --junitxml="$directory/report.xml" \
+		-o junit_logging=no tests/python/test_leaks.py "$@"
+	count "$runner" "$directory/report.xml"
+}
+
+# Memory of Python's own goes by malloc here, so that its leaks and overruns are seen. What the interpreter does not free
+# at its end has no function of ours on its way; a leak of ours has, for the extension is never unloaded.
+asan() {
+	local directory=build-python/asan runner log
+	log=$directory/log
+	scripts/python.sh python3 "$directory/package" -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized || return
+	runner=$(with_pytest python3 "$directory/venv") || return
+	rm -rf "$log" "$directory/report.xml"
+	mkdir -p "$log"
+	# The tests which die of a signal, or look for how, have no sanitizer's handlers in their way.
+	PYTHONPATH=$directory/package PYTHONMALLOC=malloc LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS="detect_leaks=1:handle_sigbus=0:handle_segv=0:allocator_may_return_null=1:fast_unwind_on_malloc=0:malloc_context_size=12:exitcode=0:log_path=$PWD/$log/asan" \
+		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 SMMAP_TEST_EFFORT=${SMMAP_TEST_EFFORT:-0.1} \
+		"$runner" -m pytest -q -p no:cacheprovider --junitxml="$directory/report.xml" -o junit_logging=no \
+		--deselect tests/python/test_process.py --deselect tests/python/test_signals.py --deselect tests/python/test_git.py tests/python "$@"
+	count "$runner" "$directory/report.xml"
+	"$runner" scripts/sanitizer-report.py "$log" || total_failed=$((total_failed + 1))
+}
+
+finish() {
+	echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+	[ $total_failed -eq 0 ] && [ $total_passed -gt 0 ]
+	exit
+}
+
+case ${1:-} in
+leaks | asan)
+	kind=$1
+	shift
+	[ "${1:-}" != -- ] || shift
+	"$kind" "$@" || total_failed=$((total_failed + 1))
+	finish
+	;;
+esac
+
 pythons=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	pythons+=("$1")
@@ -85,5 +138,4 @@ for python in "${pythons[@]}"; do
 		total_failed=$((total_failed + 1))
 	}
 done
-echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
-[ $total_failed -eq 0 ] && [ $total_passed -gt 0 ]
+finish

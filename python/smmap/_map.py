@@ -29,6 +29,9 @@ class RegionMap(mmap.mmap):
     def __exit__(self, *exc_info):
         self.close()
 
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object: it stands for memory of this process")
+
     def size(self):
         """Bytes of the map; there is no descriptor by which to ask for the file's."""
         return len(self)

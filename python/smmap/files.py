@@ -48,6 +48,9 @@ class MapFile(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
         return self._cursor
 
+    def __reduce__(self):
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object: it stands for memory of this process")
+
     def cursor(self):
         """The cursor; moving it does not disturb the file."""
         return self._open_cursor()

@@ -20,6 +20,9 @@ class MapRegionList(list):
         self._path_or_fd = path_or_fd
         self._file_size = None
 
+    def __reduce__(self):
+        return type(self), (self._path_or_fd,), getattr(self, "__dict__", None), iter(self)
+
     def path_or_fd(self):
         """The very object that names the file."""
         return self._path_or_fd

@@ -560,11 +560,17 @@ static void chunks_dealloc(chunks_object *self)
 	Py_DECREF(type);
 }
 
+static PyMethodDef chunks_methods[] = {
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
+	{NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot chunks_slots[] = {
 	{Py_tp_doc, "Iterator over the bytes of a buffer, as memoryviews of up to one window."},
 	{Py_tp_traverse, chunks_traverse},
 	{Py_tp_dealloc, chunks_dealloc},
 	{Py_tp_iter, PyObject_SelfIter},
+	{Py_tp_methods, chunks_methods},
 	{Py_tp_iternext, chunks_next},
 	{0, NULL},
 };
@@ -657,6 +663,7 @@ static PyMethodDef buffer_methods[] = {
      "each."},
 	{"__enter__", buffer_enter, METH_NOARGS, NULL},
 	{"__exit__", (PyCFunction)buffer_exit, METH_VARARGS, NULL},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -681,6 +688,7 @@ static PyType_Slot buffer_slots[] = {
 	{Py_sq_item, buffer_item},
 	{Py_sq_contains, buffer_contains},
 	{Py_bf_getbuffer, buffer_getbuffer},
+	{Py_bf_releasebuffer, release_of_view},
 	{0, NULL},
 };
 

@@ -118,11 +118,19 @@ PyObject *only_argument(const char *function, const char *name, PyObject *const 
 PyObject *raise_code(PyTypeObject *type, int code, PyObject *filename);
 PyObject *raise_invalid(PyTypeObject *type, const char *message);
 
+/* __reduce__ of what holds mapped memory: TypeError, whatever the protocol. */
+PyObject *no_pickle(PyObject *self, PyObject *unused);
+
 /* ---- view.c ---- */
 
 /* A new object that holds nothing yet; and the manager that it will hold something of. */
 view_object *view_new(module_state *state);
 void view_of_manager(view_object *view, manager_object *manager);
+/*
+ * bf_releasebuffer of those who export a view's memory in their own name. There is nothing for it to do, since the view is
+ * the owner; but where it lacks, numpy takes the memory to live as long as the exporter, and gives the view back.
+ */
+void release_of_view(PyObject *self, Py_buffer *buffer);
 /* A memoryview of it; takes the reference over. */
 PyObject *view_to_memoryview(view_object *view);
 /* The mmap.mmap over [begin, begin + size) of a cursor's file: the one there is, or a new one. */

@@ -156,6 +156,14 @@ PyObject *raise_invalid(PyTypeObject *type, const char *message)
 	return NULL;
 }
 
+PyObject *no_pickle(PyObject *self, PyObject *unused)
+{
+	(void)unused;
+	return PyErr_Format(PyExc_TypeError,
+	                    "cannot pickle or copy '%.100s' object: it stands for memory of this process",
+	                    Py_TYPE(self)->tp_name);
+}
+
 PyObject *raise_code(PyTypeObject *type, int code, PyObject *filename)
 {
 	if (code == SMMAP_ECLOSED)

@@ -266,6 +266,7 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	manager_object *manager = other->manager;
 	PyObject *target = other->target;
 	PyObject *path = other->path;
+	int fd = other->fd;
 	Py_XINCREF(manager);
 	Py_XINCREF(target);
 	Py_XINCREF(path);
@@ -289,6 +290,7 @@ static int copy_from(cursor_object *self, cursor_object *other)
 	self->manager = manager;
 	self->target = target;
 	self->path = path;
+	self->fd = fd;
 	self->map = NULL;
 	self->map_pin = NULL;
 	lock_give(&self->lock);
@@ -858,6 +860,7 @@ static PyMethodDef cursor_methods[] = {
 	{"status", (PyCFunction)cursor_status, METH_NOARGS,
      "status($self, /)\n--\n\nA dict of what is known of the file: its identity, placement, backing, "
      "open_flags."},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -877,6 +880,7 @@ static PyType_Slot cursor_slots[] = {
 	{Py_tp_methods, cursor_methods},
 	{Py_tp_members, cursor_members},
 	{Py_bf_getbuffer, cursor_getbuffer},
+	{Py_bf_releasebuffer, release_of_view},
 	{0, NULL},
 };
 

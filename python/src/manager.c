@@ -73,7 +73,11 @@ static int as_window_size(PyObject *object, int64_t *value)
 static int as_change(PyObject *object, int *value)
 {
 	static const char *const policies[] = {"ignore", "report", "refuse"};
-	for (int i = 0; PyUnicode_Check(object) && i < 3; i++)
+	if (!PyUnicode_Check(object)) {
+		PyErr_Format(PyExc_TypeError, "change must be a str, not %.100s", Py_TYPE(object)->tp_name);
+		return -1;
+	}
+	for (int i = 0; i < 3; i++)
 		if (PyUnicode_CompareWithASCIIString(object, policies[i]) == 0) {
 			*value = i;
 			return 0;
@@ -292,6 +296,7 @@ static PyMethodDef manager_methods[] = {
      "max_mapped_memory_size($self, /)\n--\n\nLimit of mapped bytes."},
 	{"stats", (PyCFunction)manager_stats, METH_NOARGS,
      "stats($self, /)\n--\n\nA dict of all counters since the manager was made, sizes in bytes."},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 

@@ -21,6 +21,7 @@ typedef struct region_object {
 	PyObject *map;    /* of a region by itself; NULL: released */
 	PyObject *filename;
 	object_lock lock;
+	PyObject *weakrefs;
 } region_object;
 
 /* ---- life ---- */
@@ -169,6 +170,8 @@ static void region_dealloc(region_object *self)
 {
 	PyTypeObject *type = Py_TYPE(self);
 	PyObject_GC_UnTrack(self);
+	if (self->weakrefs != NULL)
+		PyObject_ClearWeakRefs((PyObject *)self);
 	(void)region_clear(self);
 	lock_destroy(&self->lock);
 	type->tp_free(self);
@@ -220,10 +223,12 @@ static PyObject *region_map(region_object *self, PyObject *unused)
 		Py_XDECREF(pin);
 		return map;
 	}
-	if (self->map == NULL)
-		return raise_invalid(Py_TYPE(self), "the region was released");
-	Py_INCREF(self->map);
-	return self->map;
+	PyObject *map;
+	Py_BEGIN_CRITICAL_SECTION(self);
+	map = self->map;
+	Py_XINCREF(map);
+	Py_END_CRITICAL_SECTION();
+	return map != NULL ? map : raise_invalid(Py_TYPE(self), "the region was released");
 }
 
 /* ---- clients ---- */
@@ -236,9 +241,12 @@ static PyObject *region_client_count(region_object *self, PyObject *unused)
 
 static void release_alone(region_object *self)
 {
-	PyObject *map = self->map;
+	PyObject *map;
+	Py_BEGIN_CRITICAL_SECTION(self);
+	map = self->map;
 	self->map = NULL;
 	self->clients = 0;
+	Py_END_CRITICAL_SECTION();
 	Py_XDECREF(map);
 }
 
@@ -358,7 +366,13 @@ static PyMethodDef region_methods[] = {
      "region."},
 	{"release", (PyCFunction)region_release, METH_NOARGS,
      "release($self, /)\n--\n\nLet go of the memory. OSError (EBUSY) while a manager's region is in use."},
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
 	{NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef region_members[] = {
+	{"__weaklistoffset__", T_PYSSIZET, offsetof(region_object, weakrefs), READONLY, NULL},
+	{NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot region_slots[] = {
@@ -372,6 +386,7 @@ static PyType_Slot region_slots[] = {
 	{Py_tp_richcompare, region_compare},
 	{Py_tp_hash, region_hash},
 	{Py_tp_methods, region_methods},
+	{Py_tp_members, region_members},
 	{0, NULL},
 };
 

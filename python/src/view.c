@@ -62,6 +62,12 @@ static int view_getbuffer(view_object *self, Py_buffer *view, int flags)
 	return PyBuffer_FillInfo(view, (PyObject *)self, data, (Py_ssize_t)self->core.size, 1, flags);
 }
 
+void release_of_view(PyObject *self, Py_buffer *buffer)
+{
+	(void)self;
+	(void)buffer;
+}
+
 PyObject *view_to_memoryview(view_object *view)
 {
 	PyObject *memory = PyMemoryView_FromObject((PyObject *)view);
@@ -69,10 +75,16 @@ PyObject *view_to_memoryview(view_object *view)
 	return memory;
 }
 
+static PyMethodDef view_methods[] = {
+	{"__reduce__", no_pickle, METH_NOARGS, NULL},
+	{NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot view_slots[] = {
 	{Py_tp_doc, "Memory that a memoryview of smmap shows."},
 	{Py_tp_traverse, view_traverse},
 	{Py_tp_dealloc, view_dealloc},
+	{Py_tp_methods, view_methods},
 	{Py_bf_getbuffer, view_getbuffer},
 	{0, NULL},
 };
@@ -239,6 +251,29 @@ static void map_sweep(manager_object *manager)
 	manager->maps_swept = PyDict_Size(manager->maps);
 }
 
+/* Makes the new map known, or takes the one instead that another thread made meanwhile. Takes `map` over. */
+static PyObject *map_note(manager_object *manager, PyObject *key, PyObject *map, view_object **pin)
+{
+	PyObject *reference = PyWeakref_NewRef(map, NULL);
+	view_object *other_pin = NULL;
+	PyObject *other = NULL;
+	int result = -1;
+	if (reference != NULL) {
+		Py_BEGIN_CRITICAL_SECTION(manager);
+		other = map_find(manager, key, &other_pin);
+		if (other == NULL && !PyErr_Occurred())
+			result = PyDict_SetItem(manager->maps, key, reference);
+		Py_END_CRITICAL_SECTION();
+		Py_DECREF(reference);
+	}
+	if (result == 0)
+		return map;
+	Py_DECREF(map);
+	Py_DECREF(*pin);
+	*pin = other_pin;
+	return other;
+}
+
 PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock *lock, uint64_t begin,
                      uint64_t size, PyObject *filename, view_object **pin)
 {
@@ -248,12 +283,8 @@ PyObject *map_obtain(manager_object *manager, smmap_cursor *cursor, object_lock 
 	PyObject *map = map_find(manager, key, pin);
 	if (map == NULL && !PyErr_Occurred()) {
 		map = map_new(manager, cursor, lock, begin, size, filename, pin);
-		PyObject *reference = map != NULL ? PyWeakref_NewRef(map, NULL) : NULL;
-		if (reference == NULL || PyDict_SetItem(manager->maps, key, reference) < 0) {
-			Py_CLEAR(map);
-			Py_CLEAR(*pin);
-		}
-		Py_XDECREF(reference);
+		if (map != NULL)
+			map = map_note(manager, key, map, pin);
 		map_sweep(manager);
 	}
 	Py_DECREF(key);

@@ -143,7 +143,25 @@ static PyObject *window_from_region(PyObject *type, PyObject *const *args, Py_ss
 	return window;
 }
 
+/* A value: it can be copied and pickled, attributes of subclasses included. */
+static PyObject *window_reduce(PyObject *self, PyObject *unused)
+{
+	const smmap_window *core = &((window_object *)self)->core;
+	(void)unused;
+	PyObject *state = PyObject_GetAttrString(self, "__dict__");
+	if (state == NULL) {
+		if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+			return NULL;
+		PyErr_Clear();
+		Py_INCREF(Py_None);
+		state = Py_None;
+	}
+	return Py_BuildValue("O(KK)N", Py_TYPE(self), (unsigned long long)core->offset,
+	                     (unsigned long long)core->size, state);
+}
+
 static PyMethodDef window_methods[] = {
+	{"__reduce__", window_reduce, METH_NOARGS, NULL},
 	{"ofs_begin", (PyCFunction)window_ofs_begin, METH_NOARGS,
      "ofs_begin($self, /)\n--\n\nOffset of the first byte; the same as ofs."},
 	{"ofs_end", (PyCFunction)window_ofs_end, METH_NOARGS,

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import gc
-import importlib.util
 import os
 import pathlib
-import sys
 
 import pytest
 
 import smmap
+from original import DEBIAN, load_package
 
 GRAIN = smmap.ALLOCATIONGRANULARITY
-# Where Debian's python3-smmap, python3-gitdb and python3-git are.
-DEBIAN = pathlib.Path("/usr/lib/python3/dist-packages")
 
 
 def make_file(path, size):
@@ -52,17 +49,6 @@ def fd(path):
     number = os.open(path, os.O_RDONLY)
     yield number
     os.close(number)
-
-
-def load_package(directory, name):
-    """Imports a package under a name of our choice."""
-    spec = importlib.util.spec_from_file_location(
-        name, directory / "__init__.py", submodule_search_locations=[str(directory)]
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

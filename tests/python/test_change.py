@@ -347,8 +347,11 @@ def test_policy(make_manager, change, victim):
 
 @pytest.mark.parametrize("make_manager", MANAGERS)
 def test_policy_arguments(make_manager):
-    for wrong in ("", "Refuse", "refuse\0", 1, None, b"refuse"):
-        with pytest.raises(ValueError):
+    for wrong in ("", "Refuse", "refuse\0"):
+        with pytest.raises(ValueError, match="change"):
+            make_manager(change=wrong)
+    for wrong in (1, None, b"refuse"):
+        with pytest.raises(TypeError, match="change"):
             make_manager(change=wrong)
     with pytest.raises(TypeError):
         make_manager(0, 0, 5, "refuse")

@@ -148,6 +148,25 @@ def test_assign_and_copy(any_manager, path, data):
     assert lazy.use_region(0, 1).buffer() == data[:1]
 
 
+def test_copies_of_unbound_cursors(manager, fd, data):
+    """They open the same descriptor, and no other."""
+    lazy = manager.make_cursor(fd)
+    other = smmap.WindowCursor(manager)
+    other.assign(lazy)
+    used = manager.make_cursor(fd).use_region()
+    used._destroy()
+    for cursor in (copy.copy(lazy), other, copy.copy(used)):
+        assert cursor.fd() == fd and cursor.path_or_fd() is fd
+        assert cursor.use_region().buffer()[:] == data[: cursor.size()]
+        assert cursor.status()["inode"] == os.fstat(fd).st_ino
+    # From a path to a descriptor and back.
+    other = manager.make_cursor(__file__)
+    other.assign(lazy)
+    assert other.file_size() == len(data)
+    other.assign(manager.make_cursor(__file__))
+    assert other.file_size() == os.path.getsize(__file__)
+
+
 def test_copies_between_managers(path, data):
     one, two = smmap.SlidingWindowMapManager(), smmap.StaticWindowMapManager()
     first, second = one.make_cursor(path).use_region(1, 2), two.make_cursor(path).use_region(3, 4)

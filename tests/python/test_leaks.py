@@ -82,6 +82,8 @@ def test_references(path, fd):
     counts = [measure(5)] + [measure(REPEATS // 4) for _ in range(4)]
     # Caches fill now and then; a leak shows in each of the four parts, once per repetition at least.
     growth = min(after - before for before, after in zip(counts, counts[1:]))
+    kind = "references" if counted else "memory blocks"
+    print(f"\n{4 * (REPEATS // 4)} repetitions of the body: {kind} after each quarter {counts[1:]}, growth {growth}")
     assert growth < REPEATS // 4 // 2, counts
     assert open_descriptors() == descriptors and mappings_of(path) == 0
 

@@ -2,6 +2,8 @@
 """Threads: one manager for all, one cursor for all, and the GIL."""
 import pathlib
 import random
+import sys
+import sysconfig
 import threading
 import time
 
@@ -51,6 +53,12 @@ def test_one_manager(tmp_path):
     run_threads(8, work)
     manager.collect()
     assert manager.num_file_handles() == manager.mapped_memory_size() == 0
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL")
+def test_the_gil_stays_off():
+    """Neither importing nor using the package has switched it on again."""
+    assert not sys._is_gil_enabled()
 
 
 def test_one_cursor_and_one_buffer(tmp_path):
