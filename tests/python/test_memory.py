@@ -93,11 +93,13 @@ def run(action, expected=()):
             raised += 1
             quiet = -1
         except Exception as caught:
-            # The interpreter's own, where it has no memory for a frame of Python; functions in C that fail without an
-            # exception are told by name.
-            error = caught if str(caught) != "error return without exception set" else None
+            error = caught
         finally:
             testcapi.remove_mem_hooks()
+        # The interpreter's own, where it has no memory for a frame of Python; functions in C that fail without an exception
+        # are told by name.
+        if isinstance(error, SystemError) and str(error) == "error return without exception set":
+            error = None
         assert error is None or isinstance(error, expected), (n, error)
         n += 1
         quiet += 1
