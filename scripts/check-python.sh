@@ -97,7 +97,7 @@ asan() {
 	# The tests which die of a signal, or look for how, have no sanitizer's handlers in their way.
 	PYTHONPATH=$directory/package PYTHONMALLOC=malloc LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS="detect_leaks=1:handle_sigbus=0:handle_segv=0:allocator_may_return_null=1:fast_unwind_on_malloc=0:malloc_context_size=12:exitcode=0:log_path=$PWD/$log/asan" \
-		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 SMMAP_TEST_EFFORT=${SMMAP_TEST_EFFORT:-0.1} \
+		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 SMMAP_TEST_EFFORT=${SMMAP_TEST_EFFORT:-0.02} \
 		"$runner" -m pytest -q -p no:cacheprovider --junitxml="$directory/report.xml" -o junit_logging=no \
 		--deselect tests/python/test_process.py --deselect tests/python/test_signals.py --deselect tests/python/test_git.py tests/python "$@"
 	count "$runner" "$directory/report.xml"
@@ -111,6 +111,10 @@ finish() {
 }
 
 case ${1:-} in
+runner) # PYTHON DIRECTORY: for scripts/coverage-python.sh
+	with_pytest "$(command -v "$2")" "$3"
+	exit
+	;;
 leaks | asan)
 	kind=$1
 	shift

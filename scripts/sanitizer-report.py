@@ -5,12 +5,13 @@
 usage: sanitizer-report.py DIRECTORY
 
 A leak is ours when a function of the extension or of the library is on its stack; the others are memory that CPython (or
-another package) has at its end, and are counted. Exit code 1 for any error of memory and for any leak of ours.
+another package) has at its end, and are counted. So are the records that tracemalloc keeps of who allocated what. Exit code 1 for any error of memory and for any leak of ours.
 """
 import pathlib
 import re
 import sys
 
+TRACEMALLOC = re.compile(r"traceback_new .*_tracemalloc\.c")
 OURS = re.compile(r"_smmap\.c|/python/src/|/src/(base|os|guard|region|file|budget|manager|cursor)/")
 
 
@@ -21,7 +22,7 @@ def main():
         text = log.read_text(errors="replace")
         for block in re.split(r"\n\n+", text):
             if re.match(r"\s*(Direct|Indirect) leak of", block):
-                (ours if OURS.search(block) else others).append(block)
+                (ours if OURS.search(block) and not TRACEMALLOC.search(block) else others).append(block)
             elif "ERROR: AddressSanitizer" in block or "runtime error:" in block:
                 errors.append(block)
     for block in errors + ours:
