@@ -172,26 +172,30 @@ static int os_glance(const char *path, int descriptor, smmap__identity *identity
 	return 0;
 }
 
+/* How much of `size` bytes from `offset` on lies in the first page. */
+static size_t within_page(uint64_t offset, size_t size)
+{
+	const size_t page = smmap__os_facts_now.page_size;
+	size_t left = page - (size_t)(offset & (page - 1));
+	return size < left ? size : left;
+}
+
 /*
  * A file system that is read directly fails a request as a whole, wherever in it the bad byte lies: after an error it is
  * asked page by page, so that what comes before the page that fails is not lost.
  */
 static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
 {
-	const size_t page = smmap__os_facts_now.page_size;
 	bool page_by_page = false;
 	size_t done = 0;
 	while (done < size) {
-		size_t to_border = page - (size_t)((offset + done) % page);
-		size_t part = size - done;
-		if (page_by_page && part > to_border)
-			part = to_border;
+		size_t part = page_by_page ? within_page(offset + done, size - done) : size - done;
 		ssize_t n = pread(descriptor, (unsigned char *)to + done, part, (off_t)(offset + done));
 		if (n == 0)
 			break;
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && part > to_border) {
+		if (n < 0 && part > within_page(offset + done, part)) {
 			page_by_page = true;
 			continue;
 		}
