@@ -10,7 +10,7 @@ export CC
 BUILD = scripts/build.sh
 CHECK = scripts/check.sh
 
-.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind fuzz fuzz-replay msan integer helgrind check-platforms check-long report tidy cppcheck format format-check \
+.PHONY: all demo check check-python check-faults check-storms python bench promises sweep install asan tsan ubsan check-32 stress valgrind fuzz fuzz-replay msan integer helgrind check-platforms check-long coverage mcdc mutants report tidy cppcheck format format-check \
 	clean help
 
 all: ## build/smmap, build/libsmmap.a and build/libsmmap.so
@@ -99,6 +99,18 @@ integer: ## the C tests under Clang's checks of unsigned overflow and of lossy c
 helgrind: ## the C tests under valgrind's helgrind
 	@scripts/setup.sh ci
 	@$(CHECK) helgrind
+
+coverage: ## branch coverage of the core and of the tool, as gcov tells it
+	@scripts/setup.sh coverage
+	@scripts/coverage.sh branches
+
+mcdc: ## modified condition/decision coverage of the core, as clang tells it
+	@scripts/setup.sh coverage
+	@scripts/coverage.sh mcdc
+
+mutants: ## each condition of the core forced true and false: does a test notice? (half an hour)
+	@scripts/setup.sh coverage
+	@scripts/mutants.py
 
 report: ## docs/testing.md, from what the tests have left in docs/data
 	@scripts/testing-report.py

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz|platforms
+# Usage: setup.sh build|python|demo|check|faults|bench|ci|coverage|fuzz|platforms
 # Sees to it that what the given job needs is installed: silent when it is, by one call of apt-get on Debian and
 # its like when it is not, and naming the packages elsewhere.
 set -eu
@@ -107,6 +107,14 @@ need_fuzz() {
 	need afl++ command_exists afl-fuzz
 }
 
+# gcov comes with gcc; MC/DC takes a clang that knows it, and the mutants its view of the sources.
+need_coverage() {
+	need_check
+	need clang-19 command_exists clang-19
+	need llvm-19 command_exists llvm-cov-19
+	need libclang-rt-19-dev [ -d /usr/lib/llvm-19/lib/clang/19/lib/linux ]
+	need python3-clang-19 [ -e /usr/lib/python3/dist-packages/clang/cindex.py ]
+}
 # What the other platforms take. clang is their compiler: Debian's gcc for them cannot stand beside gcc-multilib.
 need_platforms() {
 	need_ci
@@ -123,9 +131,9 @@ need_platforms() {
 }
 
 case ${1:-} in
-build | python | demo | check | faults | bench | ci | fuzz | platforms) "need_$1" ;;
+build | python | demo | check | faults | bench | ci | coverage | fuzz | platforms) "need_$1" ;;
 *)
-	echo "usage: setup.sh build|python|demo|check|faults|bench|ci|fuzz|platforms" >&2
+	echo "usage: setup.sh build|python|demo|check|faults|bench|ci|coverage|fuzz|platforms" >&2
 	exit 2
 	;;
 esac

@@ -53,6 +53,7 @@ LINES = [
     ("branch coverage of the core (gcov, release flags)", "100%, at most 10 listed exceptions", "coverage", plain),
     ("MC/DC of the core", "at least 95%", "mcdc", plain),
     ("branch mutants killed", "at least 98%", "mutants", plain),
+    ("branch coverage of the tool", "at least 95%", "coverage-tool", plain),
     ("branch coverage of extension and tool", "at least 95%", "coverage-others", plain),
     ("single-fault sweep", "complete, 0 deviations", "sweep", plain),
     ("real faults x ways of reading", "all cells pass, 0 process deaths", "faults", plain),

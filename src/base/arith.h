@@ -3,6 +3,8 @@
 #ifndef SMMAP_ARITH_H
 #define SMMAP_ARITH_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +25,7 @@ static inline uint64_t smmap__add_saturating(uint64_t a, uint64_t b)
 
 static inline uint64_t smmap__align_down(uint64_t n, uint64_t unit)
 {
+	smmap__assert(unit != 0 && (unit & (unit - 1)) == 0);
 	return n & ~(unit - 1);
 }
 

@@ -3,6 +3,8 @@
 #ifndef SMMAP_COUNTERS_H
 #define SMMAP_COUNTERS_H
 
+#include "base/assert.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -60,7 +62,9 @@ static inline uint64_t smmap__gauge_add(smmap__gauge *gauge, uint64_t by)
 /* Returns the new value. */
 static inline uint64_t smmap__gauge_sub(smmap__gauge *gauge, uint64_t by)
 {
-	return atomic_fetch_sub_explicit(&gauge->now, by, memory_order_relaxed) - by;
+	uint64_t before = atomic_fetch_sub_explicit(&gauge->now, by, memory_order_relaxed);
+	smmap__assert(before >= by);
+	return before - by;
 }
 
 static inline uint64_t smmap__gauge_now(const smmap__gauge *gauge)

@@ -9,6 +9,7 @@
 #include "budget/budget.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 enum {
 	BATCH_MAX = 64,  /* more gains nothing that can be measured */
@@ -32,6 +33,7 @@ void smmap__batch_missed(smmap__budget *budget, uint32_t stamp)
 /* Threads may take turns in the middle of this: the number is right again with the next batch. */
 unsigned smmap__batch_next(smmap__budget *budget)
 {
+	smmap__assert(smmap__gauge_now(&budget->handles) != UINT64_MAX);
 	uint64_t handles = smmap__gauge_now(&budget->handles);
 	uint32_t size = atomic_load_explicit(&budget->batch, memory_order_relaxed);
 	int32_t regret = atomic_load_explicit(&budget->regret, memory_order_relaxed);

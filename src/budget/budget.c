@@ -3,8 +3,7 @@
 #include "budget/budget.h"
 
 #include "base/arith.h"
-
-#include <assert.h>
+#include "base/assert.h"
 
 int smmap__budget_init(smmap__budget *budget, smmap__shared *shared)
 {
@@ -28,9 +27,9 @@ no_wait_lock:
 
 void smmap__budget_destroy(smmap__budget *budget)
 {
-	assert(smmap__gauge_now(&budget->bytes) == 0);
-	assert(smmap__gauge_now(&budget->handles) == 0);
-	assert(atomic_load_explicit(&budget->slack, memory_order_relaxed) == 0);
+	smmap__assert(smmap__gauge_now(&budget->bytes) == 0);
+	smmap__assert(smmap__gauge_now(&budget->handles) == 0);
+	smmap__assert(atomic_load_explicit(&budget->slack, memory_order_relaxed) == 0);
 	pthread_cond_destroy(&budget->wait_over);
 	pthread_mutex_destroy(&budget->wait_lock);
 	smmap__evict_destroy(&budget->evict);
@@ -45,6 +44,8 @@ uint64_t smmap__budget_slack(uint64_t length)
 
 void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
+	smmap__assert(length != 0);
+	smmap__assert(file != NULL);
 	smmap__gauge_add(&budget->bytes, length);
 	smmap__count(&budget->slack, smmap__budget_slack(length));
 	smmap__gauge_add(&budget->handles, 1);
@@ -54,6 +55,8 @@ void smmap__budget_charge(smmap__budget *budget, smmap__file *file, uint64_t len
 
 void smmap__budget_uncharge(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
+	smmap__assert(length != 0);
+	smmap__assert(smmap__gauge_now(&budget->handles) != 0);
 	smmap__gauge_sub(&budget->bytes, length);
 	atomic_fetch_sub_explicit(&budget->slack, smmap__budget_slack(length), memory_order_relaxed);
 	smmap__gauge_sub(&budget->handles, 1);
@@ -68,7 +71,8 @@ static bool would_exceed(const smmap__budget *budget, uint64_t bytes, uint64_t h
 	uint64_t max_handles = atomic_load_explicit(&budget->max_handles, memory_order_relaxed);
 	uint64_t resident =
 		smmap__gauge_now(&budget->bytes) + atomic_load_explicit(&budget->slack, memory_order_relaxed);
-	return bytes > max_bytes || resident > max_bytes - bytes || handles > max_handles ||
+	smmap__assert(handles <= 1 && max_handles >= 1);
+	return bytes > max_bytes || resident > max_bytes - bytes ||
 	       smmap__gauge_now(&budget->handles) > max_handles - handles;
 }
 
@@ -174,6 +178,7 @@ static uint64_t charge_of(smmap__region region)
 /* The system call for an EVICTING region is done. `length` is what was charged. */
 static bool given_back(smmap__budget *budget, smmap__region region, uint64_t length)
 {
+	smmap__assert(length != 0);
 	smmap__file *file = region.leaf->file;
 	uint64_t begin = smmap__region_begin(region);
 	if (!finish_evict(budget, region)) {
@@ -189,6 +194,8 @@ static bool given_back(smmap__budget *budget, smmap__region region, uint64_t len
 /* Makes the system call for a region that is EVICTING. The caller holds a reference to the file. */
 static bool give_back(smmap__budget *budget, smmap__region region)
 {
+	smmap__assert(region.leaf != NULL);
+	smmap__assert(atomic_load_explicit(&region.leaf->file->references, memory_order_relaxed) != 0);
 	uint64_t length = charge_of(region);
 	if (smmap__file_unmap_region(region, length) != 0) {
 		undo_evict(budget, region);
@@ -230,6 +237,7 @@ bool smmap__budget_evict_one(smmap__budget *budget)
 /* One system call for many EVICTING regions; each has a reference to its file, which goes. Returns how many went. */
 static unsigned give_back_many(smmap__budget *budget, const smmap__region *victims, unsigned count)
 {
+	smmap__assert(count <= SMMAP__RANGES_MAX);
 	uint64_t lengths[SMMAP__RANGES_MAX];
 	unsigned given = 0;
 	for (unsigned i = 0; i < count; i++)
@@ -285,6 +293,7 @@ bool smmap__budget_evict(smmap__budget *budget, smmap__region region)
 
 static void make_room_for(smmap__budget *budget, uint64_t bytes, uint64_t handles, bool ahead)
 {
+	smmap__assert(handles <= 1);
 	while (would_exceed(budget, bytes, handles)) {
 		if ((ahead && evict_ahead(budget)) || smmap__budget_evict_one(budget))
 			continue;
@@ -301,6 +310,7 @@ void smmap__budget_make_room(smmap__budget *budget)
 
 void smmap__budget_reserve(smmap__budget *budget, smmap__file *file, uint64_t length)
 {
+	smmap__assert(length != 0);
 	uint64_t resident = length + smmap__budget_slack(length);
 	make_room_for(budget, resident, 1, true);
 	bool was_over = would_exceed(budget, resident, 1);

@@ -36,8 +36,8 @@
 #include "budget/budget.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
-#include <assert.h>
 #include <limits.h>
 
 /*
@@ -60,7 +60,7 @@ int smmap__evict_init(smmap__evict *evict)
 
 void smmap__evict_destroy(smmap__evict *evict)
 {
-	assert(evict->probation.count == 0 && evict->main.count == 0);
+	smmap__assert(evict->probation.count == 0 && evict->main.count == 0);
 	pthread_mutex_destroy(&evict->lock);
 }
 
@@ -68,6 +68,7 @@ void smmap__evict_destroy(smmap__evict *evict)
 
 static void push(smmap__list *list, const smmap__directory *directory, smmap__region region)
 {
+	smmap__assert((list->count == 0) == (list->tail == 0));
 	smmap__link link = smmap__region_link(region);
 	*smmap__region_next(region) = 0;
 	if (list->tail != 0)
@@ -80,6 +81,8 @@ static void push(smmap__list *list, const smmap__directory *directory, smmap__re
 
 static smmap__region pop(smmap__list *list, const smmap__directory *directory)
 {
+	smmap__assert(list->count != 0);
+	smmap__assert(list->head != 0 && list->tail != 0);
 	smmap__region region = smmap__link_region(directory, list->head);
 	list->head = *smmap__region_next(region);
 	if (list->head == 0)
@@ -168,7 +171,7 @@ static smmap__list *next_list(smmap__evict *evict)
 static void park(smmap__region region)
 {
 	uint64_t before = atomic_fetch_sub_explicit(&region.leaf->file->references, 1, memory_order_relaxed);
-	assert(before > 1);
+	smmap__assert(before > 1);
 	(void)before;
 }
 
@@ -215,7 +218,8 @@ static enum smmap__choice choose_locked(smmap__evict *evict, const smmap__direct
 			break;
 		case EVICTED:
 			return SMMAP__VICTIM;
-		case WAS_EMPTY:
+		default:
+			smmap__assert(fate == WAS_EMPTY);
 			return SMMAP__STALE;
 		}
 	}
@@ -346,6 +350,7 @@ static bool take_stale_locked(smmap__evict *evict, smmap__list *list, const smma
 
 bool smmap__evict_take_stale(smmap__budget *budget, smmap__region *region)
 {
+	smmap__assert(region != NULL);
 	smmap__evict *evict = &budget->evict;
 	const smmap__directory *directory = &budget->shared->directory;
 	pthread_mutex_lock(&evict->lock);

@@ -7,6 +7,7 @@
 #include "budget/budget.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 static bool change(smmap__region region, uint64_t *word, uint64_t to)
 {
@@ -45,6 +46,8 @@ static bool hold(smmap__region region, uint64_t *before)
 /* Charged for what it has of a file of `size` bytes from now on. */
 static void charge_more(smmap__budget *budget, smmap__region region, uint64_t size)
 {
+	smmap__assert(size > smmap__region_begin(region));
+	smmap__assert(!region.leaf->detached);
 	smmap__file *file = region.leaf->file;
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	uint64_t charged = smmap__region_charge(region, word);
@@ -75,6 +78,7 @@ static void let_go(smmap__budget *budget, smmap__region region, uint64_t before)
 
 bool smmap__budget_grow(smmap__budget *budget, smmap__file *file, uint64_t size)
 {
+	smmap__assert(size > smmap__file_size(file));
 	smmap__table_kind kind;
 	smmap__table *table = smmap__file_table(file, false, &kind);
 	smmap__region last;

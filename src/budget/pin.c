@@ -2,7 +2,7 @@
 /* Pins, and the way of a region from EMPTY to MAPPED. */
 #include "budget/budget.h"
 
-#include <assert.h>
+#include "base/assert.h"
 
 static bool change(smmap__region region, uint64_t *word, uint64_t to)
 {
@@ -31,6 +31,7 @@ static int check_mappings(smmap__budget *budget, const smmap__file *file)
 /* Maps with one victim after another given back for as long as the system refuses. */
 static int map_with_victims(smmap__budget *budget, smmap__region region, uint64_t length)
 {
+	smmap__assert(length != 0);
 	int code = check_mappings(budget, region.leaf->file);
 	if (code == 0)
 		code = smmap__file_map_region(region, length);
@@ -53,6 +54,7 @@ static void undo_map(smmap__budget *budget, smmap__region region, uint64_t befor
 
 static void publish(smmap__budget *budget, smmap__region region, uint64_t flags)
 {
+	smmap__assert((flags & ~(SMMAP__SHORT | SMMAP__MAIN | SMMAP__REFERENCED | SMMAP__ROUNDS_MASK)) == 0);
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	while (!change(region, &word, smmap__word_publish(word, flags)))
 		;
@@ -64,6 +66,9 @@ static void publish(smmap__budget *budget, smmap__region region, uint64_t flags)
 /* The region is BUSY and ours; `before` is what its word said. Maps it with one pin, or undoes all. */
 static int map_busy(smmap__budget *budget, smmap__region region, uint64_t before)
 {
+	smmap__assert(smmap__word_state(before) == SMMAP__EMPTY);
+	smmap__assert(smmap__word_state(atomic_load_explicit(smmap__region_word(region), memory_order_relaxed)) ==
+	              SMMAP__BUSY);
 	smmap__file *file = region.leaf->file;
 	bool is_short;
 	uint64_t length = smmap__region_length(region, &is_short);
@@ -128,6 +133,9 @@ static bool try_pin(smmap__budget *budget, smmap__region region, bool stable, bo
 int smmap__pin(smmap__budget *budget, smmap__file *file, bool span, uint64_t index, smmap__region *region,
                bool *missed)
 {
+	smmap__assert(file != NULL && region != NULL);
+	smmap__assert(smmap__file_size(file) != 0);
+	smmap__assert(!span || !smmap__file_is_stable(file));
 	smmap__table_kind kind;
 	smmap__table *table = smmap__file_table(file, span, &kind);
 	bool mapped_now = false;
@@ -159,7 +167,7 @@ bool smmap__pin_mapped(smmap__region region)
 int smmap__pin_again(smmap__region region, uint32_t by)
 {
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
-	assert(smmap__word_pins(word) != 0);
+	smmap__assert(smmap__word_pins(word) != 0);
 	do
 		if (smmap__word_pins(word) > UINT32_MAX - by)
 			return SMMAP_EOVERFLOW;
@@ -169,11 +177,12 @@ int smmap__pin_again(smmap__region region, uint32_t by)
 
 void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 {
+	smmap__assert(by != 0);
 	_Atomic uint64_t *at = smmap__region_word(region);
 	uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
 	uint64_t next;
 	do {
-		assert(smmap__word_state(word) == SMMAP__MAPPED && smmap__word_pins(word) >= by);
+		smmap__assert(smmap__word_state(word) == SMMAP__MAPPED && smmap__word_pins(word) >= by);
 		next = smmap__word_unpin(word - (by - 1) * SMMAP__ONE_PIN);
 	} while (
 		!atomic_compare_exchange_weak_explicit(at, &word, next, memory_order_release, memory_order_relaxed));
@@ -195,6 +204,8 @@ void smmap__unpin(smmap__budget *budget, smmap__region region, uint32_t by)
 
 bool smmap__map_if_room(smmap__budget *budget, smmap__file *file, uint64_t index, smmap__region region)
 {
+	smmap__assert(region.leaf->file == file);
+	smmap__assert(smmap__region_index(region) == index);
 	bool is_short;
 	uint64_t length = smmap__region_length(region, &is_short);
 	/* The budget is exceeded for pins, not for copies. */

@@ -3,6 +3,7 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 int smmap_advise(smmap_cursor *cursor, int advice, uint64_t offset, uint64_t size)
 {
@@ -21,6 +22,7 @@ int smmap_advise(smmap_cursor *cursor, int advice, uint64_t offset, uint64_t siz
 /* A mapping for looking only: nothing is touched through it, so that nothing becomes resident by it. */
 static int map_to_look(smmap__file *file, uint64_t begin, size_t length, void **address)
 {
+	smmap__assert(length != 0);
 	smmap__descriptor descriptor;
 	int code = smmap__descriptor_take(file, &descriptor);
 	if (code != 0)

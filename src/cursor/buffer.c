@@ -2,6 +2,7 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -10,6 +11,8 @@
 /* Pins the slot that `offset` lies in, as far as it is within the buffer: the next indices either side are hits. */
 static int slide_to(smmap_buffer *buffer, uint64_t offset)
 {
+	smmap__assert(buffer->size != 0);
+	smmap__assert(offset - buffer->begin < buffer->size);
 	const smmap__file *file = buffer->cursor.file;
 	if (file == NULL)
 		return SMMAP_ECLOSED;
@@ -68,7 +71,8 @@ int smmap__buffer_get_far(smmap_buffer *buffer, int64_t index)
 	if (buffer->size == 0)
 		return SMMAP_ECLOSED;
 	uint64_t i = index >= 0 ? (uint64_t)index : buffer->size + (uint64_t)index;
-	if (i >= buffer->size || (index < 0 && i >= (uint64_t)INT64_MAX))
+	smmap__assert(buffer->size <= INT64_MAX);
+	if (i >= buffer->size) /* a negative index before the beginning has wrapped beyond any size */
 		return SMMAP_ERANGE;
 	uint64_t offset = buffer->begin + i;
 	if (!smmap_cursor_includes_ofs(&buffer->cursor, offset)) {
@@ -81,6 +85,7 @@ int smmap__buffer_get_far(smmap_buffer *buffer, int64_t index)
 
 static uint64_t clip_index(uint64_t size, int64_t index)
 {
+	smmap__assert(size <= INT64_MAX);
 	if (index >= 0)
 		return smmap__min((uint64_t)index, size);
 	uint64_t back = (uint64_t)0 - (uint64_t)index;

@@ -2,6 +2,7 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -14,6 +15,8 @@
 int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, uint64_t size,
                      smmap__region pins[2], bool *missed)
 {
+	smmap__assert(size != 0 && offset < smmap__file_size(file));
+	smmap__assert(size <= smmap__file_window(file));
 	uint64_t first = smmap__file_slot(file, offset);
 	uint64_t last = smmap__file_slot(file, offset + size - 1);
 	bool span = first != last && !smmap__file_is_stable(file);
@@ -32,6 +35,7 @@ int smmap__pin_range(smmap__budget *budget, smmap__file *file, uint64_t offset, 
 /* Whether the cursor's pins are just what the range needs. */
 static bool pins_cover(const smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
+	smmap__assert(size != 0);
 	uint64_t first = smmap__file_slot(cursor->file, offset);
 	uint64_t last = smmap__file_slot(cursor->file, offset + size - 1);
 	return cursor->pin_leaf[0] != NULL && first == cursor->pin_index &&
@@ -51,6 +55,7 @@ static void unpin_both(smmap_cursor *cursor)
 
 static void set_range(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
+	smmap__assert(size != 0 && cursor->pin_leaf[0] != NULL);
 	cursor->data = smmap__region_at(cursor->file, smmap__cursor_pin(cursor, 0), offset);
 	cursor->offset = offset;
 	cursor->size = size;
@@ -77,6 +82,8 @@ static void note_miss(smmap_cursor *cursor, uint64_t slot)
 
 static int move_pins(smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
+	smmap__assert(cursor->file != NULL);
+	smmap__assert(size != 0);
 	smmap__region pins[2];
 	bool missed = false;
 	/* The successor is pinned before the predecessor is let go: a failure leaves the cursor where it was. */
@@ -139,6 +146,7 @@ void smmap_cursor_unuse_region(smmap_cursor *cursor)
 
 void smmap__cursor_flush(smmap_cursor *cursor)
 {
+	smmap__assert(cursor->manager != NULL);
 	smmap__counters *count = &cursor->manager->shared.count;
 	if (cursor->hits != 0)
 		smmap__count(&count->hits, cursor->hits);
@@ -163,6 +171,7 @@ void smmap_cursor_close(smmap_cursor *cursor)
 void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__name *name, int flags,
                         smmap__file *file)
 {
+	smmap__assert(manager != NULL && name != NULL && file != NULL);
 	smmap_cursor_close(cursor);
 	cursor->manager = manager;
 	cursor->name = name;
@@ -174,6 +183,7 @@ void smmap__cursor_bind(smmap_cursor *cursor, smmap_manager *manager, smmap__nam
 static int open_named(smmap_cursor *cursor, smmap_manager *manager, const char *path, int descriptor,
                       int flags)
 {
+	smmap__assert((path != NULL) != (descriptor >= 0));
 	smmap__file *file;
 	smmap__name *name = smmap__name_new(&manager->shared.memory, path, descriptor);
 	int code = name != NULL ? smmap__manager_hold(manager, name, flags, false, &file) : SMMAP_ENOMEM;
@@ -201,6 +211,8 @@ int smmap_cursor_open_fd(smmap_cursor *cursor, smmap_manager *manager, int fd)
 /* Pins for `to` what `from` has pinned. */
 static int copy_pins(smmap_cursor *to, const smmap_cursor *from)
 {
+	smmap__assert(from->file != NULL);
+	smmap__assert(to->pin_leaf[0] == NULL && to->pin_leaf[1] == NULL);
 	smmap__budget *budget = &from->manager->budget;
 	int code = 0;
 	for (int i = 0; i < 2 && code == 0; i++) {

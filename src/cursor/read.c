@@ -18,6 +18,7 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ static unsigned heat_now(uint64_t word, unsigned epoch)
 
 static uint64_t with_heat(uint64_t word, unsigned heat, unsigned epoch)
 {
+	smmap__assert(heat <= 0xffff);
 	word &= ~(SMMAP__HEAT_MASK | SMMAP__EPOCH_MASK);
 	return word | (uint64_t)heat << SMMAP__HEAT_SHIFT | (uint64_t)(epoch & EPOCH_MASK) << SMMAP__EPOCH_SHIFT;
 }
@@ -56,6 +58,7 @@ static unsigned epoch_of(const smmap__budget *budget)
 /* `by` samples more; lost where another thread changes the word at the same time. Returns the heat. */
 static unsigned raise_heat(smmap__budget *budget, smmap__region region, unsigned by)
 {
+	smmap__assert(by != 0);
 	unsigned epoch = epoch_of(budget);
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);
 	unsigned heat = heat_now(word, epoch);
@@ -95,6 +98,8 @@ static void mark_referenced(smmap__region region, uint64_t word)
  */
 static void give_pages_back(const smmap__file *file, uint64_t region_begin, uint64_t offset, uint64_t size)
 {
+	smmap__assert(smmap__file_is_stable(file));
+	smmap__assert(size != 0);
 	uint64_t block = smmap__max(smmap__os_facts_now.block_size, smmap__os_facts_now.granularity);
 	uint64_t begin = smmap__max(smmap__align_down(offset, block), region_begin);
 	uint64_t end = smmap__min(smmap__align_up(offset + size, block),
@@ -104,6 +109,7 @@ static void give_pages_back(const smmap__file *file, uint64_t region_begin, uint
 
 static bool copy_stable(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
+	smmap__assert(smmap__file_is_stable(cursor->file));
 	uint64_t word = atomic_load_explicit(smmap__region_word(region), memory_order_acquire);
 	if (smmap__word_state(word) != SMMAP__MAPPED)
 		return false;
@@ -129,6 +135,7 @@ void smmap__cursor_end_read(smmap_cursor *cursor)
 
 static bool copy_detached(smmap_cursor *cursor, smmap__region region, uint64_t offset, void *to, size_t size)
 {
+	smmap__assert(!smmap__file_is_stable(cursor->file));
 	if (!cursor->read_pinned) {
 		if (!smmap__pin_mapped(region))
 			return false;
@@ -153,6 +160,8 @@ static bool copy_mapped(smmap_cursor *cursor, smmap__region region, uint64_t off
  */
 static inline void remember(smmap_cursor *cursor, smmap__region region, uint64_t index, uint64_t file_size)
 {
+	smmap__assert(region.leaf->file == cursor->file);
+	smmap__assert(smmap__region_index(region) == index);
 	const smmap__file *file = cursor->file;
 	cursor->read_leaf = region.leaf;
 	cursor->read_index = index;
@@ -245,6 +254,7 @@ static bool warm(smmap_cursor *cursor, uint64_t index, uint64_t offset, uint64_t
 
 static int64_t read_cold(smmap_cursor *cursor, uint64_t offset, void *to, size_t size)
 {
+	smmap__assert(size != 0);
 	smmap__file *file = cursor->file;
 	smmap__counters *count = &cursor->manager->shared.count;
 	int code = smmap__manager_check_change(&cursor->manager->budget, file);
@@ -298,6 +308,7 @@ static bool copy_piece(smmap_cursor *cursor, uint64_t index, uint64_t offset, vo
 
 static int64_t read_piece(smmap_cursor *cursor, uint64_t offset, void *to, uint64_t size)
 {
+	smmap__assert(size != 0 && offset < smmap__file_size(cursor->file));
 	smmap__file *file = cursor->file;
 	uint64_t index = smmap__file_slot(file, offset);
 	uint64_t piece = smmap__min(size, (index + 1) * file->stride - offset);
@@ -354,6 +365,7 @@ static inline bool copy_shortly(smmap_cursor *cursor, uint64_t offset, void *to,
 
 static void note_run(smmap_cursor *cursor, uint64_t offset, uint64_t done)
 {
+	smmap__assert(offset + done >= offset);
 	cursor->run = offset == cursor->read_next ? smmap__add_saturating(cursor->run, done) : done;
 	cursor->read_next = offset + done;
 }

@@ -3,6 +3,7 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -29,6 +30,7 @@ static uint64_t word_of(const smmap_region *region)
 
 static void set_region(smmap_region *to, smmap_manager *manager, smmap__region region)
 {
+	smmap__assert(region.leaf != NULL);
 	smmap__manager_hold_again(region.leaf->file);
 	smmap_region_close(to);
 	to->manager = manager;
@@ -49,6 +51,7 @@ int smmap_cursor_region(const smmap_cursor *cursor, smmap_region *region)
 
 static int map_alone(struct smmap__alone *alone, int descriptor, uint64_t offset, uint64_t size)
 {
+	smmap__assert(alone->data == NULL);
 	smmap__identity identity;
 	void *address;
 	int code = smmap__os.identify(descriptor, &identity);
@@ -126,6 +129,7 @@ int smmap_region_open_fd(smmap_region *region, int fd, uint64_t offset, uint64_t
 
 static void free_alone(smmap_region *region)
 {
+	smmap__assert(region->alone != NULL);
 	struct smmap__alone *alone = region->alone;
 	uint64_t length = smmap__align_up(alone->size, smmap__os_facts_now.granularity);
 	(void)smmap__guard_remove(&alone->guard);
@@ -218,6 +222,7 @@ static int take_clients(smmap_region *region, uint32_t by)
 
 static int give_clients(smmap_region *region, uint32_t by)
 {
+	smmap__assert(by <= region->taken);
 	region->taken -= by;
 	if (region->alone != NULL) {
 		if (region->taken != 0)
@@ -291,6 +296,7 @@ static bool collect(smmap__region region, void *context)
 /* Merges the spans, which were collected after the plain regions, in by their offsets: both parts are in order. */
 static void sort_in(smmap__region *regions, size_t plain, size_t count)
 {
+	smmap__assert(plain <= count);
 	for (size_t i = plain; i < count; i++) {
 		smmap__region span = regions[i];
 		size_t at = i;

@@ -3,12 +3,15 @@
 #include "cursor/cursor.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <string.h>
 
 static void fill(smmap_view *view, smmap_manager *manager, smmap__file *file, const unsigned char *data,
                  uint64_t size)
 {
+	smmap__assert(file != NULL);
+	smmap__assert(view->file == NULL);
 	smmap__manager_hold_again(file);
 	memset(view, 0, sizeof *view);
 	view->manager = manager;
@@ -21,6 +24,7 @@ static void fill(smmap_view *view, smmap_manager *manager, smmap__file *file, co
 static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
                        uint64_t size)
 {
+	smmap__assert(size != 0 && size <= smmap__file_window(file));
 	smmap__region pins[2];
 	bool missed = false;
 	int code = smmap__pin_range(&manager->budget, file, offset, size, pins, &missed);
@@ -38,6 +42,8 @@ static int view_pinned(smmap_view *view, smmap_manager *manager, smmap__file *fi
 static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
                           uint64_t size)
 {
+	smmap__assert(smmap__file_is_stable(file));
+	smmap__assert(file->base != NULL);
 	fill(view, manager, file, file->base + (size_t)offset, size);
 	view->exported = size;
 }
@@ -46,6 +52,8 @@ static void view_in_place(smmap_view *view, smmap_manager *manager, smmap__file 
 static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *file, uint64_t offset,
                        uint64_t size, void *at)
 {
+	smmap__assert(file->backing != SMMAP_BACKING_MEMORY);
+	smmap__assert(size != 0);
 	smmap__descriptor descriptor;
 	void *address = at;
 	smmap__guard_slot guard;
@@ -84,6 +92,8 @@ static int view_mapped(smmap_view *view, smmap_manager *manager, smmap__file *fi
 
 static int view_range(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size)
 {
+	smmap__assert(size != 0);
+	smmap__assert(cursor->file != NULL);
 	smmap__file *file = cursor->file;
 	smmap_manager *manager = cursor->manager;
 	int code = smmap__file_error(file);
@@ -129,6 +139,7 @@ int smmap_buffer_view(smmap_view *view, smmap_buffer *buffer, int64_t start, int
 static int map_pinned_at(smmap_view *view, const smmap_cursor *cursor, uint64_t offset, uint64_t size,
                          void *at)
 {
+	smmap__assert(at != NULL);
 	smmap_view pinned = SMMAP_VIEW_INIT;
 	int code = view_pinned(&pinned, cursor->manager, cursor->file, offset, size);
 	if (code == 0)
@@ -172,6 +183,8 @@ int smmap_cursor_map_at(smmap_view *view, const smmap_cursor *cursor, uint64_t o
 
 static void unmap_view(smmap_view *view)
 {
+	smmap__assert(view->guard != 0);
+	smmap__assert(view->mapped_size != 0);
 	smmap__shared *shared = &view->manager->shared;
 	(void)smmap__guard_remove(&view->guard);
 	if (view->mapped != NULL)

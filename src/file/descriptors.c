@@ -5,23 +5,26 @@
  */
 #include "file/file.h"
 
-#include <assert.h>
+#include "base/assert.h"
 
 #define ONE_USER UINT64_C(1)
 #define USERS_MASK UINT64_C(0xffffffff)
 
 static uint64_t word_of(int number)
 {
+	smmap__assert(number >= 0);
 	return (uint64_t)((uint32_t)number + 1) << 32;
 }
 
 static int number_of(uint64_t word)
 {
+	smmap__assert(word != 0);
 	return (int)((word >> 32) - 1);
 }
 
 int smmap__descriptors_init(smmap__descriptors *descriptors, smmap__memory *memory, unsigned max)
 {
+	smmap__assert(max != 0);
 	descriptors->files = smmap__memory_new(memory, max * sizeof(smmap__file *));
 	if (descriptors->files == NULL)
 		return SMMAP_ENOMEM;
@@ -34,7 +37,7 @@ int smmap__descriptors_init(smmap__descriptors *descriptors, smmap__memory *memo
 
 void smmap__descriptors_destroy(smmap__descriptors *descriptors, smmap__memory *memory)
 {
-	assert(descriptors->used == 0);
+	smmap__assert(descriptors->used == 0);
 	pthread_mutex_destroy(&descriptors->lock);
 	smmap__memory_free(memory, descriptors->files, descriptors->max * sizeof(smmap__file *));
 }
@@ -43,6 +46,8 @@ void smmap__descriptors_destroy(smmap__descriptors *descriptors, smmap__memory *
 
 static void remove_locked(smmap__descriptors *descriptors, unsigned place)
 {
+	smmap__assert(place < descriptors->used);
+	smmap__assert(descriptors->used <= descriptors->max);
 	smmap__file *last = descriptors->files[--descriptors->used];
 	descriptors->files[place] = last;
 	last->descriptor_place = place;
@@ -51,6 +56,7 @@ static void remove_locked(smmap__descriptors *descriptors, unsigned place)
 /* Takes a descriptor that nobody uses off a file, least recently used first. -1: there is none. */
 static int take_unused_locked(smmap__descriptors *descriptors)
 {
+	smmap__assert(descriptors->used <= descriptors->max);
 	for (unsigned tries = 2 * descriptors->used; tries != 0; tries--) {
 		unsigned place = descriptors->hand++ % descriptors->used;
 		smmap__file *file = descriptors->files[place];
@@ -70,6 +76,7 @@ static int take_unused_locked(smmap__descriptors *descriptors)
 
 void smmap__descriptor_close(smmap__shared *shared, int number)
 {
+	smmap__assert(number >= 0);
 	smmap__os.close(number);
 	smmap__gauge_sub(&shared->descriptors.count, 1);
 }
@@ -89,6 +96,8 @@ static bool close_one(smmap__shared *shared)
 /* Enters the file with `number` in use once. false: no room, or it has one. `to_close`: what had to make room, or -1. */
 static bool enter(smmap__file *file, int number, uint64_t users, int *to_close)
 {
+	smmap__assert(number >= 0);
+	smmap__assert(users <= USERS_MASK);
 	smmap__descriptors *descriptors = &file->shared->descriptors;
 	bool entered = false;
 	*to_close = -1;
@@ -119,6 +128,7 @@ static bool enter_and_close_other(smmap__file *file, int number, uint64_t users)
 
 void smmap__descriptor_adopt(smmap__file *file, int number)
 {
+	smmap__assert(number >= 0);
 	if (!enter_and_close_other(file, number, 0))
 		smmap__descriptor_close(file->shared, number);
 }
@@ -128,7 +138,7 @@ void smmap__descriptor_drop(smmap__file *file)
 	smmap__descriptors *descriptors = &file->shared->descriptors;
 	pthread_mutex_lock(&descriptors->lock);
 	uint64_t word = atomic_exchange_explicit(&file->descriptor, 0, memory_order_acq_rel);
-	assert((word & USERS_MASK) == 0);
+	smmap__assert((word & USERS_MASK) == 0);
 	if (word != 0)
 		remove_locked(descriptors, file->descriptor_place);
 	pthread_mutex_unlock(&descriptors->lock);
@@ -235,6 +245,7 @@ int smmap__descriptor_take(smmap__file *file, smmap__descriptor *descriptor)
 
 void smmap__descriptor_give(smmap__file *file, smmap__descriptor descriptor)
 {
+	smmap__assert(descriptor.number >= 0);
 	if (descriptor.cached)
 		atomic_fetch_sub_explicit(&file->descriptor, ONE_USER, memory_order_release);
 	else

@@ -2,13 +2,14 @@
 #include "file/file.h"
 
 #include "base/arith.h"
-
-#include <assert.h>
+#include "base/assert.h"
 
 /* ---- geometry ---- */
 
 uint64_t smmap__region_length(smmap__region region, bool *is_short)
 {
+	smmap__assert(region.leaf->file != NULL && is_short != NULL);
+	smmap__assert(region.leaf->file->stride != 0);
 	const smmap__file *file = region.leaf->file;
 	uint64_t begin = smmap__region_begin(region);
 	uint64_t size = smmap__file_size(file);
@@ -20,6 +21,7 @@ uint64_t smmap__region_length(smmap__region region, bool *is_short)
 
 uint64_t smmap__region_charge(smmap__region region, uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) != SMMAP__EMPTY);
 	const smmap__file *file = region.leaf->file;
 	bool is_span = region.leaf->is_span;
 	if ((word & SMMAP__SHORT) != 0)
@@ -29,6 +31,7 @@ uint64_t smmap__region_charge(smmap__region region, uint64_t word)
 
 smmap__table *smmap__file_table(smmap__file *file, bool spans, smmap__table_kind *kind)
 {
+	smmap__assert(file != NULL && kind != NULL);
 	*kind = (smmap__table_kind){
 		.file = file,
 		.directory = &file->shared->directory,
@@ -69,6 +72,7 @@ static int how_to_map(const smmap__file *file)
 
 int smmap__file_admit(const smmap__identity *identity, bool block_devices)
 {
+	smmap__assert(identity != NULL);
 	switch (identity->type) {
 	case SMMAP__REGULAR:
 		return identity->size > INT64_MAX ? SMMAP_EOVERFLOW : 0;
@@ -85,6 +89,8 @@ int smmap__file_admit(const smmap__identity *identity, bool block_devices)
 
 static void set_stride(smmap__file *file, uint64_t stride)
 {
+	smmap__assert(stride != 0);
+	smmap__assert(stride % smmap__os_facts_now.granularity == 0);
 	file->stride = stride;
 	file->stride_shift = smmap__is_power_of_two(stride) ? (uint8_t)__builtin_ctzll(stride) : 64;
 }
@@ -115,6 +121,7 @@ static bool wants_stable(const smmap__file *file, const smmap__file_wish *wish)
 /* Address space for a stable file: a file of several regions gets room to grow. */
 static uint64_t stable_length(const smmap__file *file)
 {
+	smmap__assert(smmap__file_size(file) != 0);
 	const smmap__os_facts *facts = &smmap__os_facts_now;
 	uint64_t size = smmap__file_size(file);
 	if (is_one_region(file))
@@ -132,6 +139,8 @@ static size_t congruence_for(uint64_t length)
 
 static int register_stable(smmap__file *file, void *base, uint64_t length)
 {
+	smmap__assert(file->base == NULL);
+	smmap__assert(length % smmap__os_facts_now.granularity == 0);
 	int code = smmap__guard_add(base, (size_t)length, 0, &file->faults, &file->guard);
 	if (code != 0)
 		return code;
@@ -144,6 +153,8 @@ static int register_stable(smmap__file *file, void *base, uint64_t length)
 
 static int map_stable(smmap__file *file, int descriptor)
 {
+	smmap__assert(smmap__file_is_stable(file));
+	smmap__assert(file->backing != SMMAP_BACKING_MEMORY);
 	uint64_t length = stable_length(file);
 	void *base;
 	if (length > SIZE_MAX / 2 || length > file->shared->max_address_space ||
@@ -163,6 +174,7 @@ static int map_stable(smmap__file *file, int descriptor)
 /* Detached files are mapped later, region by region; whether that will work is tried with the first page. */
 static int try_detached(smmap__file *file, int descriptor)
 {
+	smmap__assert(!smmap__file_is_stable(file));
 	size_t length = smmap__os_facts_now.granularity;
 	void *page;
 	int code = smmap__os.map(descriptor, 0, length, 0, how_to_map(file), &page);
@@ -178,6 +190,7 @@ static int place(smmap__file *file, int descriptor)
 
 static void place_in_memory(smmap__file *file)
 {
+	smmap__assert(file->base == NULL);
 	file->placement = SMMAP_PLACEMENT_DETACHED;
 	file->backing = SMMAP_BACKING_MEMORY;
 	smmap__count(&file->shared->count.fallback_memory, 1);
@@ -216,6 +229,8 @@ static int read_all(smmap__shared *shared, int descriptor, uint64_t max, unsigne
 /* A file whose size cannot be trusted (/proc says 0, /sys says 4096): its contents are taken as they are now. */
 static int take_snapshot(smmap__file *file, int descriptor, uint64_t max)
 {
+	smmap__assert(file->snapshot == NULL);
+	smmap__assert(file->base == NULL);
 	uint64_t length = 0;
 	int code = read_all(file->shared, descriptor, max, &file->snapshot, &length);
 	if (code != 0)
@@ -262,6 +277,7 @@ static int place_somehow(smmap__file *file, int descriptor, uint64_t max_snapsho
 
 static int find_placement(smmap__file *file, const smmap__file_wish *wish, int descriptor)
 {
+	smmap__assert(file->base == NULL);
 	uint64_t size = smmap__file_size(file);
 	if (size == 0)
 		return take_snapshot(file, descriptor, wish->max_snapshot);
@@ -316,6 +332,7 @@ int smmap__file_new(smmap__shared *shared, const smmap__file_wish *wish, smmap__
 /* In a child that was forked in the midst of this, what is no longer guarded may be mapped no longer: it is left alone. */
 static void unmap_stable(smmap__file *file)
 {
+	smmap__assert(smmap__file_is_stable(file));
 	uint64_t length = atomic_load_explicit(&file->map_length, memory_order_relaxed);
 	if (smmap__guard_remove(&file->guard))
 		(void)smmap__os.unmap(file->base, (size_t)length);
@@ -334,7 +351,7 @@ void smmap__file_unplace(smmap__file *file)
 void smmap__file_free(smmap__file *file)
 {
 	smmap__shared *shared = file->shared;
-	assert(atomic_load_explicit(&file->mapped, memory_order_relaxed) == 0);
+	smmap__assert(atomic_load_explicit(&file->mapped, memory_order_relaxed) == 0);
 	smmap__file_unplace(file);
 	if (file->snapshot != NULL)
 		shared->memory.deallocate(file->snapshot, shared->memory.context);
@@ -346,11 +363,13 @@ void smmap__file_free(smmap__file *file)
 
 int smmap__file_extend(smmap__file *file, uint64_t size)
 {
+	smmap__assert(smmap__file_is_stable(file));
 	uint64_t have = atomic_load_explicit(&file->map_length, memory_order_relaxed);
 	if (size <= have)
 		return 0;
 	uint64_t want = smmap__align_up(size, smmap__os_facts_now.granularity);
-	if (want > SIZE_MAX / 2 || file->base == NULL)
+	smmap__assert(file->base != NULL);
+	if (want > SIZE_MAX / 2)
 		return SMMAP_ENOMEM;
 	int code = smmap__os.extend(file->base, (size_t)have, (size_t)want);
 	if (code != 0)
@@ -379,6 +398,8 @@ static uint64_t mapped_length(uint64_t length)
 
 static int map_detached(smmap__file *file, smmap__region region, uint64_t length)
 {
+	smmap__assert(region.leaf->detached && region.leaf->file == file);
+	smmap__assert(length != 0);
 	smmap__descriptor descriptor;
 	void *address;
 	uint64_t begin = smmap__region_begin(region);
@@ -406,6 +427,8 @@ static int map_detached(smmap__file *file, smmap__region region, uint64_t length
 
 static int unmap_detached(smmap__file *file, smmap__region region, uint64_t length)
 {
+	smmap__assert(region.leaf->detached && region.leaf->file == file);
+	smmap__assert(*smmap__region_address(region) != 0);
 	void *address = (void *)(uintptr_t)*smmap__region_address(region);
 	smmap__guard_slot *guard = smmap__region_guard(region);
 	(void)smmap__guard_remove(guard);
@@ -431,6 +454,7 @@ static int fill_memory(smmap__file *file, unsigned char *block, uint64_t offset,
 
 static int map_memory(smmap__file *file, smmap__region region, uint64_t length)
 {
+	smmap__assert(file->backing == SMMAP_BACKING_MEMORY);
 	unsigned char *block = file->snapshot;
 	if (length > SIZE_MAX)
 		return SMMAP_ENOMEM;
@@ -451,6 +475,8 @@ static int map_memory(smmap__file *file, smmap__region region, uint64_t length)
 
 static int unmap_memory(smmap__file *file, smmap__region region)
 {
+	smmap__assert(file->backing == SMMAP_BACKING_MEMORY);
+	smmap__assert(*smmap__region_address(region) != 0);
 	void *block = (void *)(uintptr_t)*smmap__region_address(region);
 	file->shared->memory.deallocate(block, file->shared->memory.context);
 	*smmap__region_address(region) = 0;
@@ -471,6 +497,8 @@ static bool map_over(smmap__file *file, void *address, uint64_t offset, size_t l
 
 static smmap__range range_of(const smmap__file *file, smmap__region region)
 {
+	smmap__assert(smmap__file_is_stable(file));
+	smmap__assert(file->base != NULL);
 	uint64_t begin = smmap__region_begin(region);
 	uint64_t end =
 		smmap__min(begin + file->stride, atomic_load_explicit(&file->map_length, memory_order_relaxed));
@@ -479,6 +507,8 @@ static smmap__range range_of(const smmap__file *file, smmap__region region)
 
 static int zap_stable(smmap__file *file, smmap__region region)
 {
+	smmap__assert(file == region.leaf->file);
+	smmap__assert(!region.leaf->detached);
 	smmap__range range = range_of(file, region);
 	if (smmap__fault_count(&file->faults) != 0 &&
 	    map_over(file, range.address, smmap__region_begin(region), range.length))
@@ -488,6 +518,8 @@ static int zap_stable(smmap__file *file, smmap__region region)
 
 int smmap__file_map_region(smmap__region region, uint64_t length)
 {
+	smmap__assert(length != 0);
+	smmap__assert(region.leaf->detached != smmap__file_is_stable(region.leaf->file));
 	smmap__file *file = region.leaf->file;
 	smmap__guard_tend();
 	if (smmap__file_is_stable(file))
@@ -499,6 +531,8 @@ int smmap__file_map_region(smmap__region region, uint64_t length)
 
 int smmap__file_unmap_region(smmap__region region, uint64_t length)
 {
+	smmap__assert(length != 0 || !region.leaf->detached);
+	smmap__assert(region.leaf->detached != smmap__file_is_stable(region.leaf->file));
 	smmap__file *file = region.leaf->file;
 	if (smmap__file_is_stable(file))
 		return zap_stable(file, region);
@@ -514,6 +548,7 @@ bool smmap__file_can_batch(const smmap__file *file)
 
 unsigned smmap__file_unmap_regions(const smmap__region *regions, unsigned count)
 {
+	smmap__assert(count != 0 && count <= SMMAP__RANGES_MAX);
 	smmap__range ranges[SMMAP__RANGES_MAX];
 	for (unsigned i = 0; i < count; i++)
 		ranges[i] = range_of(regions[i].leaf->file, regions[i]);
@@ -524,6 +559,7 @@ unsigned smmap__file_unmap_regions(const smmap__region *regions, unsigned count)
 
 int64_t smmap__file_read(smmap__file *file, uint64_t offset, void *to, size_t size)
 {
+	smmap__assert(to != NULL);
 	smmap__descriptor descriptor;
 	int code = smmap__descriptor_take(file, &descriptor);
 	if (code != 0)
@@ -539,6 +575,7 @@ int64_t smmap__file_read(smmap__file *file, uint64_t offset, void *to, size_t si
  */
 static int classify(smmap__file *file, bool *settled)
 {
+	smmap__assert(smmap__fault_count(&file->faults) != 0);
 	unsigned char byte;
 	smmap__descriptor descriptor;
 	uint64_t first_end = atomic_load_explicit(&file->faults.first_end, memory_order_relaxed);
@@ -576,6 +613,7 @@ int smmap__file_error(smmap__file *file)
 
 int smmap__file_advise(smmap__file *file, int advice)
 {
+	smmap__assert(advice >= SMMAP_ADVICE_NORMAL && advice <= SMMAP_ADVICE_WILLNEED);
 	atomic_store_explicit(&file->advice, advice, memory_order_relaxed);
 	atomic_store_explicit(&file->is_sequential, false, memory_order_relaxed);
 	if (!smmap__file_is_stable(file) || file->base == NULL)
@@ -586,9 +624,10 @@ int smmap__file_advise(smmap__file *file, int advice)
 
 bool smmap__file_expect(smmap__file *file, bool sequential)
 {
-	if (!smmap__file_is_stable(file) || file->base == NULL ||
-	    atomic_load_explicit(&file->advice, memory_order_relaxed) != SMMAP_ADVICE_NORMAL ||
-	    atomic_load_explicit(&file->is_sequential, memory_order_relaxed) == sequential ||
+	if (!smmap__file_is_stable(file))
+		return false;
+	smmap__assert(file->base != NULL);
+	if (atomic_load_explicit(&file->advice, memory_order_relaxed) != SMMAP_ADVICE_NORMAL ||
 	    atomic_exchange_explicit(&file->is_sequential, sequential, memory_order_relaxed) == sequential)
 		return false;
 	size_t length = (size_t)atomic_load_explicit(&file->map_length, memory_order_relaxed);
@@ -601,8 +640,9 @@ bool smmap__file_is_warm(const smmap__file *file, uint64_t offset)
 {
 	enum { PAGES = 512 };
 	unsigned char resident[PAGES];
-	if (!smmap__file_is_stable(file) || file->base == NULL)
+	if (!smmap__file_is_stable(file))
 		return true; /* there is no mapping to ask through */
+	smmap__assert(file->base != NULL && offset < smmap__file_size(file));
 	size_t page = smmap__os_facts_now.page_size;
 	uint64_t block = PAGES * (uint64_t)page;
 	uint64_t begin = smmap__align_down(offset, block);

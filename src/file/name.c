@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "file/name.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 smmap__name *smmap__name_new(smmap__memory *memory, const char *path, int descriptor)
 {
+	smmap__assert(path != NULL || descriptor >= 0);
 	size_t length = path != NULL ? strlen(path) : 0;
 	size_t size = sizeof(smmap__name) + length + 1;
 	smmap__name *name = smmap__memory_new(memory, size);
@@ -20,6 +23,8 @@ smmap__name *smmap__name_new(smmap__memory *memory, const char *path, int descri
 
 smmap__name *smmap__name_take(smmap__name *name)
 {
+	smmap__assert(name != NULL);
+	smmap__assert(atomic_load_explicit(&name->references, memory_order_relaxed) != 0);
 	atomic_fetch_add_explicit(&name->references, 1, memory_order_relaxed);
 	return name;
 }

@@ -2,9 +2,9 @@
 #include "guard/guard.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 #include "os/os.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -54,6 +54,7 @@ static unsigned segment_of(uint32_t index, uint32_t *within)
 
 static range *range_at(smmap__guard_slot slot)
 {
+	smmap__assert(slot != 0);
 	uint32_t within;
 	unsigned k = segment_of(slot - 1, &within);
 	return &atomic_load_explicit(&segments[k], memory_order_acquire)[within];
@@ -199,6 +200,7 @@ static smmap__guard_slot take_slot_locked(void)
 
 static void write_range(range *r, uintptr_t begin, uintptr_t end, uint64_t offset, smmap__fault_log *log)
 {
+	smmap__assert(begin <= end);
 	uint32_t sequence = atomic_load_explicit(&r->sequence, memory_order_relaxed);
 	atomic_store_explicit(&r->sequence, sequence + 1, memory_order_relaxed);
 	/* Release on each field: whoever sees one of them sees that the sequence had become odd. */
@@ -227,6 +229,8 @@ static void free_segments_locked(void)
 int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap__fault_log *log,
                      smmap__guard_slot *slot)
 {
+	smmap__assert(length != 0);
+	smmap__assert(log != NULL && slot != NULL);
 	pthread_mutex_lock(&lock);
 	smmap__guard_slot taken = take_slot_locked();
 	if (taken != 0) {
@@ -241,7 +245,7 @@ int smmap__guard_add(const void *address, size_t length, uint64_t offset, smmap_
 static void remove_locked(smmap__guard_slot slot)
 {
 	range *r = range_at(slot);
-	assert(atomic_load_explicit(&r->end, memory_order_relaxed) != 0);
+	smmap__assert(atomic_load_explicit(&r->end, memory_order_relaxed) != 0);
 	write_range(r, 0, 0, 0, NULL);
 	atomic_store_explicit(&r->next_free, first_free, memory_order_relaxed);
 	first_free = slot;

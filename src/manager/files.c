@@ -3,13 +3,13 @@
 #include "manager/manager.h"
 
 #include "base/arith.h"
-
-#include <assert.h>
+#include "base/assert.h"
 
 /* ---- hash and lists; under the lock ---- */
 
 static size_t bucket_of(const smmap_manager *manager, uint64_t device, uint64_t inode)
 {
+	smmap__assert(smmap__is_power_of_two(manager->bucket_count));
 	/* Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4): the high bits of a product. */
 	uint64_t h = (inode ^ device * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15);
 	return (size_t)(h >> 32) & (manager->bucket_count - 1);
@@ -34,6 +34,7 @@ static void hash_locked(smmap_manager *manager, smmap__file *file)
 
 static void unhash_locked(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(!file->hashed || manager->file_count != 0);
 	if (!file->hashed)
 		return;
 	smmap__file **at = &manager->buckets[bucket_of(manager, file->device, file->inode)];
@@ -70,6 +71,7 @@ static void grow_buckets_locked(smmap_manager *manager)
 
 static void enlist_locked(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(!file->hashed);
 	grow_buckets_locked(manager);
 	hash_locked(manager, file);
 	file->all_next = manager->all_first;
@@ -81,6 +83,8 @@ static void enlist_locked(smmap_manager *manager, smmap__file *file)
 
 static void delist_locked(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(!file->idle);
+	smmap__assert(manager->all_first != NULL);
 	unhash_locked(manager, file);
 	if (file->all_previous != NULL)
 		file->all_previous->all_next = file->all_next;
@@ -92,6 +96,8 @@ static void delist_locked(smmap_manager *manager, smmap__file *file)
 
 static void make_idle_locked(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(!file->idle);
+	smmap__assert((manager->idle_newest == NULL) == (manager->idle_oldest == NULL));
 	file->idle = true;
 	file->idle_next = NULL;
 	file->idle_previous = manager->idle_newest;
@@ -122,6 +128,8 @@ static void end_idle_locked(smmap_manager *manager, smmap__file *file)
 /* The end of a reference; the last one frees the file. */
 void smmap__manager_give(smmap__budget *budget, smmap__file *file)
 {
+	smmap__assert(file != NULL);
+	smmap__assert(atomic_load_explicit(&file->references, memory_order_relaxed) != 0);
 	smmap_manager *manager = smmap__manager_of(budget);
 	uint64_t references = atomic_load_explicit(&file->references, memory_order_relaxed);
 	while (references > 1)
@@ -132,7 +140,7 @@ void smmap__manager_give(smmap__budget *budget, smmap__file *file)
 	pthread_mutex_lock(&manager->files_lock);
 	bool last = atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1;
 	if (last) {
-		assert(atomic_load_explicit(&file->holders, memory_order_relaxed) == 0);
+		smmap__assert(atomic_load_explicit(&file->holders, memory_order_relaxed) == 0);
 		end_idle_locked(manager, file);
 		delist_locked(manager, file);
 	}
@@ -145,6 +153,7 @@ void smmap__manager_give(smmap__budget *budget, smmap__file *file)
 
 void smmap__manager_hold_again(smmap__file *file)
 {
+	smmap__assert(atomic_load_explicit(&file->references, memory_order_relaxed) != 0);
 	smmap__file_take(file);
 	atomic_fetch_add_explicit(&file->holders, 1, memory_order_relaxed);
 }
@@ -157,6 +166,8 @@ static void hold_locked(smmap_manager *manager, smmap__file *file)
 
 void smmap__manager_let_go(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(atomic_load_explicit(&file->holders, memory_order_relaxed) != 0);
+	smmap__assert(!file->idle);
 	pthread_mutex_lock(&manager->files_lock);
 	if (atomic_fetch_sub_explicit(&file->holders, 1, memory_order_relaxed) == 1)
 		make_idle_locked(manager, file);
@@ -185,6 +196,8 @@ static bool evict_visited(smmap__region region, void *budget)
 /* From here on nobody can find it, and nobody holds it. */
 static void forget_idle_locked(smmap_manager *manager, smmap__file *file)
 {
+	smmap__assert(file->idle);
+	smmap__assert(atomic_load_explicit(&file->holders, memory_order_relaxed) == 0);
 	end_idle_locked(manager, file);
 	unhash_locked(manager, file);
 }
@@ -285,6 +298,8 @@ static int new_file(smmap_manager *manager, smmap__name *name, int flags, int de
 /* Enters a new file, or takes the one that another thread has entered meanwhile. */
 static smmap__file *enter_or_take(smmap_manager *manager, smmap__file *made, const smmap__identity *identity)
 {
+	smmap__assert(!made->hashed);
+	smmap__assert(atomic_load_explicit(&made->references, memory_order_relaxed) != 0);
 	pthread_mutex_lock(&manager->files_lock);
 	smmap__file *known = find_locked(manager, identity);
 	smmap__file *file = made;
@@ -337,6 +352,7 @@ static bool grow_known(smmap_manager *manager, const smmap__identity *identity)
 
 int smmap__manager_compare(smmap_manager *manager, smmap__file *file, const smmap__identity *now)
 {
+	smmap__assert(now != NULL);
 	int found = atomic_load_explicit(&file->change, memory_order_relaxed);
 	if (smmap__fault_count(&file->faults) != 0)
 		found |= SMMAP_CHANGE_FAULTED;
@@ -391,6 +407,7 @@ static int check_known(smmap_manager *manager, const smmap__identity *identity)
 static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int descriptor,
                        const smmap__identity *identity, smmap__file **out)
 {
+	smmap__assert(descriptor >= 0 && out != NULL);
 	smmap__file *made;
 	smmap__file *file = hold_known(manager, identity);
 	if (file == NULL && grow_known(manager, identity)) {
@@ -415,6 +432,7 @@ static int hold_opened(smmap_manager *manager, smmap__name *name, int flags, int
 
 int smmap__manager_hold(smmap_manager *manager, smmap__name *name, int flags, bool anew, smmap__file **file)
 {
+	smmap__assert(name != NULL && file != NULL);
 	smmap__identity identity;
 	int descriptor;
 	if (atomic_load_explicit(&manager->budget.forked, memory_order_relaxed))
@@ -466,6 +484,7 @@ int smmap__manager_check_change(smmap__budget *budget, smmap__file *file)
 
 int smmap__manager_renew(smmap_manager *manager, smmap__name *name, int flags, smmap__file **file)
 {
+	smmap__assert(*file != NULL);
 	smmap__file *now_means;
 	smmap__identity identity;
 	/* Compared first: a file that grows in place has its new size as soon as it is found again. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "manager/fork.h"
 
+#include "base/assert.h"
+
 static pthread_mutex_t managers_lock = PTHREAD_MUTEX_INITIALIZER;
 static smmap_manager *managers;
 static bool handlers_are_set; /* under the lock */
@@ -109,6 +111,7 @@ static uint64_t settled(smmap__region region, uint64_t word)
 
 static bool settle(smmap__region region, void *context)
 {
+	smmap__assert(region.leaf->file != NULL);
 	recount *r = context;
 	smmap__file *file = region.leaf->file;
 	uint64_t before = atomic_load_explicit(smmap__region_word(region), memory_order_relaxed);

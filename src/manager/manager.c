@@ -2,9 +2,8 @@
 #include "manager/manager.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 #include "manager/fork.h"
-
-#include <assert.h>
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -15,12 +14,12 @@ static uint64_t default_window(void)
 {
 	if (SMMAP__EVICT_AT_ONCE) /* the stress build: windows of one page */
 		return 1;
-	return smmap_is_64_bit() ? GIB : 64 * MIB;
+	return sizeof(void *) >= 8 ? GIB : 64 * MIB;
 }
 
 static uint64_t default_memory(void)
 {
-	return smmap_is_64_bit() ? 8 * GIB : GIB;
+	return sizeof(void *) >= 8 ? 8 * GIB : GIB;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
@@ -71,6 +70,7 @@ static uint64_t window_for(const smmap_options *options)
 
 static void take_options(smmap_manager *manager, const smmap_options *options)
 {
+	smmap__assert(manager->shared.memory.allocate == NULL);
 	smmap__shared *shared = &manager->shared;
 	bool own = options->allocate != NULL;
 	shared->memory.allocate = own ? options->allocate : system_allocate;
@@ -99,6 +99,7 @@ static void take_options(smmap_manager *manager, const smmap_options *options)
 
 static int init_parts(smmap_manager *manager, unsigned max_descriptors)
 {
+	smmap__assert(max_descriptors <= MAX_DESCRIPTORS);
 	smmap__shared *shared = &manager->shared;
 	smmap__memory *memory = &shared->memory;
 	int code = smmap__directory_init(&shared->directory, memory);
@@ -135,6 +136,8 @@ no_descriptors:
 
 static void destroy_parts(smmap_manager *manager)
 {
+	smmap__assert(manager->all_first == NULL);
+	smmap__assert(manager->file_count == 0);
 	smmap__shared *shared = &manager->shared;
 	smmap__memory_free(&shared->memory, manager->buckets, manager->bucket_count * sizeof(smmap__file *));
 	pthread_mutex_destroy(&manager->files_lock);
@@ -145,7 +148,7 @@ static void destroy_parts(smmap_manager *manager)
 
 static void free_block(smmap_manager *manager)
 {
-	assert(atomic_load(&manager->shared.memory.bytes) == 0 || manager->budget.is_childs);
+	smmap__assert(atomic_load(&manager->shared.memory.bytes) == 0 || manager->budget.is_childs);
 	void (*deallocate)(void *block, void *context) = manager->shared.memory.deallocate;
 	deallocate(manager, manager->shared.memory.context);
 }

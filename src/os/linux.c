@@ -3,6 +3,7 @@
 #include "os/os.h"
 
 #include "base/arith.h"
+#include "base/assert.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -42,6 +43,8 @@ static void os_deallocate(void *block)
 
 static int os_open(const char *path, int flags, int *descriptor)
 {
+	smmap__assert(path != NULL && descriptor != NULL);
+	smmap__assert((flags & O_ACCMODE) == O_RDONLY);
 	int fd;
 	do
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
@@ -54,6 +57,7 @@ static int os_open(const char *path, int flags, int *descriptor)
 
 static int os_duplicate(int descriptor, int *copy)
 {
+	smmap__assert(copy != NULL);
 	int flags = fcntl(descriptor, F_GETFL, 0);
 	if (flags < 0)
 		return -errno;
@@ -68,6 +72,7 @@ static int os_duplicate(int descriptor, int *copy)
 
 static void os_close(int descriptor)
 {
+	smmap__assert(descriptor >= 0);
 	/* Linux has let go of the descriptor even when close reports an interruption: never repeat it. */
 	(void)close(descriptor);
 }
@@ -102,6 +107,7 @@ static int find_birth(int directory, const char *path, int flags, int64_t *birth
 
 static void fill_identity(smmap__identity *identity, const struct stat *st)
 {
+	smmap__assert(identity != NULL && st != NULL);
 	identity->device = (uint64_t)st->st_dev;
 	identity->inode = (uint64_t)st->st_ino;
 	identity->size = (uint64_t)st->st_size;
@@ -125,6 +131,7 @@ static int find_hugetlbfs(int descriptor, const struct stat *st, bool *found)
 
 static int os_identify(int descriptor, smmap__identity *identity)
 {
+	smmap__assert(descriptor >= 0 && identity != NULL);
 	struct stat st;
 	if (fstat(descriptor, &st) != 0)
 		return -errno;
@@ -150,6 +157,7 @@ static int os_identify(int descriptor, smmap__identity *identity)
 
 static int os_identify_path(const char *path, smmap__identity *identity)
 {
+	smmap__assert(path != NULL && identity != NULL);
 	struct stat st;
 	int64_t birth_ns;
 	if (stat(path, &st) != 0)
@@ -164,6 +172,8 @@ static int os_identify_path(const char *path, smmap__identity *identity)
 
 static int os_glance(const char *path, int descriptor, smmap__identity *identity)
 {
+	smmap__assert(identity != NULL);
+	smmap__assert(path != NULL || descriptor >= 0);
 	struct stat st;
 	if ((path != NULL ? stat(path, &st) : fstat(descriptor, &st)) != 0)
 		return -errno;
@@ -186,6 +196,8 @@ static size_t within_page(uint64_t offset, size_t size)
  */
 static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
 {
+	smmap__assert(to != NULL || size == 0);
+	smmap__assert(smmap__os_facts_now.page_size != 0);
 	bool page_by_page = false;
 	size_t done = 0;
 	while (done < size) {
@@ -212,6 +224,8 @@ static int64_t os_read(int descriptor, void *to, size_t size, uint64_t offset)
  */
 static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flags, void *at, void **address)
 {
+	smmap__assert(length != 0);
+	smmap__assert((flags & MAP_FIXED) != 0);
 	void *p = mmap(at, length, PROT_NONE, flags, descriptor, (off_t)offset);
 	if (p == MAP_FAILED)
 		return -errno;
@@ -226,6 +240,8 @@ static int map_unlocked(int descriptor, uint64_t offset, size_t length, int flag
 static int map_congruent(int descriptor, uint64_t offset, size_t length, size_t congruence, int flags,
                          void **address)
 {
+	smmap__assert(smmap__is_power_of_two(congruence));
+	smmap__assert(congruence % smmap__os_facts_now.page_size == 0);
 	if (length > SIZE_MAX - congruence)
 		return SMMAP_ENOMEM;
 	size_t reserved = length + congruence;
@@ -234,6 +250,7 @@ static int map_congruent(int descriptor, uint64_t offset, size_t length, size_t 
 		return -errno;
 	size_t before = ((size_t)offset - (size_t)(uintptr_t)p) & (congruence - 1);
 	size_t after = reserved - before - length;
+	smmap__assert(after != 0); /* `before` is less than the congruence */
 	void *mapped = NULL;
 	int code = map_unlocked(descriptor, offset, length, flags | MAP_FIXED, p + before, &mapped);
 	if (code != 0) {
@@ -242,14 +259,15 @@ static int map_congruent(int descriptor, uint64_t offset, size_t length, size_t 
 	}
 	if (before != 0)
 		munmap(p, before);
-	if (after != 0)
-		munmap(p + before + length, after);
+	munmap(p + before + length, after);
 	*address = mapped;
 	return 0;
 }
 
 static int os_map(int descriptor, uint64_t offset, size_t length, size_t congruence, int how, void **address)
 {
+	smmap__assert(length != 0 && length % smmap__os_facts_now.page_size == 0);
+	smmap__assert((how & ~(SMMAP__MAP_PRIVATE | SMMAP__MAP_FIXED)) == 0);
 	int flags = descriptor < 0 || (how & SMMAP__MAP_PRIVATE) != 0 ? MAP_PRIVATE : MAP_SHARED;
 	if (descriptor < 0)
 		flags |= MAP_ANONYMOUS | MAP_NORESERVE;
@@ -270,16 +288,20 @@ static int os_map(int descriptor, uint64_t offset, size_t length, size_t congrue
 
 static int os_unmap(void *address, size_t length)
 {
+	smmap__assert((uintptr_t)address % smmap__os_facts_now.page_size == 0);
+	smmap__assert(length != 0);
 	return munmap(address, length) == 0 ? 0 : -errno;
 }
 
 static int os_extend(void *address, size_t length, size_t new_length)
 {
+	smmap__assert(new_length > length);
 	return mremap(address, length, new_length, 0) == MAP_FAILED ? -errno : 0;
 }
 
 static int os_zap(void *address, size_t length)
 {
+	smmap__assert((uintptr_t)address % smmap__os_facts_now.page_size == 0);
 	if (madvise(address, length, MADV_DONTNEED) == 0)
 		return 0;
 	/* EINVAL: somebody locked the range (mlockall). Newer kernels give locked pages back when asked so. */
@@ -300,6 +322,7 @@ static long zap_ranges(const struct iovec *ranges, size_t count)
 
 static unsigned os_zap_many(const smmap__range *ranges, unsigned count)
 {
+	smmap__assert(count <= SMMAP__RANGES_MAX);
 	struct iovec vectors[SMMAP__RANGES_MAX] = {{NULL, 0}};
 	for (unsigned i = 0; i < count; i++)
 		vectors[i] = (struct iovec){ranges[i].address, ranges[i].length};
@@ -313,12 +336,15 @@ static unsigned os_zap_many(const smmap__range *ranges, unsigned count)
 
 static int os_advise(void *address, size_t length, int advice)
 {
+	smmap__assert(advice >= SMMAP_ADVICE_NORMAL && advice <= SMMAP_ADVICE_WILLNEED);
 	static const int system_advice[] = {MADV_NORMAL, MADV_SEQUENTIAL, MADV_RANDOM, MADV_WILLNEED};
 	return madvise(address, length, system_advice[advice]) == 0 ? 0 : -errno;
 }
 
 static int os_residency(void *address, size_t length, unsigned char *pages)
 {
+	smmap__assert(pages != NULL);
+	smmap__assert((uintptr_t)address % smmap__os_facts_now.page_size == 0);
 	if (mincore(address, length, pages) != 0)
 		return -errno;
 	for (size_t i = 0; i < length / smmap__os_facts_now.page_size; i++)

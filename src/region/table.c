@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "region/table.h"
 
-#include "os/os.h"
+#include "base/assert.h"
 
-#include <assert.h>
+#include "os/os.h"
 
 enum { BRANCHES = 1 << SMMAP__BRANCH_BITS };
 
@@ -17,6 +17,7 @@ int smmap__directory_init(smmap__directory *directory, smmap__memory *memory)
 
 static size_t segment_size(unsigned k)
 {
+	smmap__assert(k < SMMAP__DIRECTORY_SEGMENTS);
 	return (size_t)SMMAP__DIRECTORY_FIRST << k;
 }
 
@@ -61,6 +62,7 @@ static int take_new_number_locked(smmap__directory *directory, uint32_t *number)
 
 static int enter_leaf(smmap__directory *directory, smmap__leaf *leaf)
 {
+	smmap__assert(leaf->slots != 0);
 	int code = 0;
 	pthread_mutex_lock(&directory->lock);
 	if (directory->free_number != 0) {
@@ -85,9 +87,9 @@ static void remove_leaf(smmap__directory *directory, const smmap__leaf *leaf)
 
 smmap__region smmap__link_region(const smmap__directory *directory, smmap__link link)
 {
-	assert(link != 0);
+	smmap__assert(link != 0);
 	uintptr_t entry = *entry_of(directory, (link - 1) >> SMMAP__LEAF_BITS);
-	assert((entry & 1) == 0);
+	smmap__assert((entry & 1) == 0);
 	return (smmap__region){(smmap__leaf *)entry, (link - 1) & (SMMAP__LEAF_SLOTS - 1)};
 }
 
@@ -95,6 +97,7 @@ smmap__region smmap__link_region(const smmap__directory *directory, smmap__link 
 
 static size_t leaf_size(unsigned slots, bool detached)
 {
+	smmap__assert(slots == 1 || slots == SMMAP__LEAF_SLOTS);
 	size_t each = sizeof(uint64_t) + sizeof(smmap__link);
 	if (detached)
 		each += sizeof(uint64_t) + sizeof(uint32_t);
@@ -103,12 +106,14 @@ static size_t leaf_size(unsigned slots, bool detached)
 
 static void free_leaf(smmap__leaf *leaf, smmap__directory *directory)
 {
+	smmap__assert(leaf != NULL);
 	remove_leaf(directory, leaf);
 	smmap__memory_free(directory->memory, leaf, leaf_size(leaf->slots, leaf->detached));
 }
 
 static smmap__leaf *new_leaf(const smmap__table_kind *kind, uint64_t first, unsigned slots)
 {
+	smmap__assert(first % SMMAP__LEAF_SLOTS == 0);
 	smmap__leaf *leaf = smmap__memory_new(kind->directory->memory, leaf_size(slots, kind->detached));
 	if (leaf == NULL)
 		return NULL;
@@ -125,6 +130,7 @@ static smmap__leaf *new_leaf(const smmap__table_kind *kind, uint64_t first, unsi
 
 static smmap__node *new_node(smmap__memory *memory, unsigned shift)
 {
+	smmap__assert(shift >= SMMAP__LEAF_BITS && shift < 64);
 	smmap__node *node = smmap__memory_new(memory, sizeof *node);
 	if (node != NULL)
 		node->shift = shift;
@@ -134,6 +140,7 @@ static smmap__node *new_node(smmap__memory *memory, unsigned shift)
 /* A root that covers `index`, or NULL without memory. */
 static smmap__node *grown_root(smmap__table *table, smmap__memory *memory, uint64_t index)
 {
+	smmap__assert(index != 0);
 	smmap__node *root = atomic_load_explicit(&table->root, memory_order_acquire);
 	while (root == NULL || !smmap__node_covers(root, index)) {
 		unsigned shift = root == NULL ? SMMAP__LEAF_BITS : root->shift + SMMAP__BRANCH_BITS;
@@ -153,6 +160,7 @@ static smmap__node *grown_root(smmap__table *table, smmap__memory *memory, uint6
 /* The node below `node` on the way to `index`, made when it is not there. */
 static smmap__node *grown_branch(smmap__node *node, smmap__memory *memory, uint64_t index)
 {
+	smmap__assert(node->shift > SMMAP__LEAF_BITS);
 	_Atomic(void *) *branch = &node->branches[smmap__node_branch(node, index)];
 	void *below = atomic_load_explicit(branch, memory_order_acquire);
 	if (below != NULL)
@@ -180,17 +188,15 @@ static smmap__leaf *grown_leaf(_Atomic(void *) *branch, const smmap__table_kind 
 
 static int get_first(smmap__table *table, const smmap__table_kind *kind, smmap__region *region)
 {
-	smmap__leaf *there = atomic_load_explicit(&table->first, memory_order_acquire);
-	if (there == NULL) {
-		smmap__leaf *made = new_leaf(kind, 0, 1);
-		if (made == NULL)
-			return SMMAP_ENOMEM;
-		if (atomic_compare_exchange_strong_explicit(&table->first, &there, made, memory_order_acq_rel,
-		                                            memory_order_acquire))
-			there = made;
-		else
-			free_leaf(made, kind->directory);
-	}
+	smmap__leaf *there = NULL;
+	smmap__leaf *made = new_leaf(kind, 0, 1);
+	if (made == NULL)
+		return SMMAP_ENOMEM;
+	if (atomic_compare_exchange_strong_explicit(&table->first, &there, made, memory_order_acq_rel,
+	                                            memory_order_acquire))
+		there = made;
+	else
+		free_leaf(made, kind->directory);
 	*region = (smmap__region){there, 0};
 	return 0;
 }

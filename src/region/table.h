@@ -17,6 +17,7 @@
 #ifndef SMMAP_TABLE_H
 #define SMMAP_TABLE_H
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "region/word.h"
 
@@ -128,22 +129,29 @@ smmap__region smmap__link_region(const smmap__directory *directory, smmap__link 
 
 static inline smmap__link smmap__region_link(smmap__region region)
 {
+	smmap__assert(region.leaf != NULL);
+	smmap__assert(region.slot < region.leaf->slots);
 	return (region.leaf->number << SMMAP__LEAF_BITS) + region.slot + 1;
 }
 
 static inline _Atomic uint64_t *smmap__region_word(smmap__region region)
 {
+	smmap__assert(region.leaf != NULL);
+	smmap__assert(region.slot < SMMAP__LEAF_SLOTS);
 	return &region.leaf->words[region.slot];
 }
 
 static inline uint64_t smmap__region_index(smmap__region region)
 {
+	smmap__assert(region.leaf != NULL);
+	smmap__assert(region.slot < SMMAP__LEAF_SLOTS);
 	return region.leaf->first + region.slot;
 }
 
 /* The next region on the list that this one is on; under the lock of the lists. */
 static inline smmap__link *smmap__region_next(smmap__region region)
 {
+	smmap__assert(region.slot < region.leaf->slots);
 	const smmap__leaf *leaf = region.leaf;
 	size_t words = (size_t)leaf->slots * (leaf->detached ? 2 : 1);
 	return (smmap__link *)(void *)(uintptr_t)(leaf->words + words) + region.slot;
@@ -152,12 +160,16 @@ static inline smmap__link *smmap__region_next(smmap__region region)
 /* Detached only: where the region is mapped; written by who holds it BUSY. */
 static inline uint64_t *smmap__region_address(smmap__region region)
 {
+	smmap__assert(region.leaf->detached);
+	smmap__assert(region.slot < region.leaf->slots);
 	return (uint64_t *)(void *)(uintptr_t)(region.leaf->words + region.leaf->slots) + region.slot;
 }
 
 /* Detached only: its place in the guard's register. */
 static inline uint32_t *smmap__region_guard(smmap__region region)
 {
+	smmap__assert(region.leaf->detached);
+	smmap__assert(region.slot < region.leaf->slots);
 	return smmap__region_next(region) + region.leaf->slots;
 }
 

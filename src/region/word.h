@@ -27,6 +27,8 @@
 #ifndef SMMAP_WORD_H
 #define SMMAP_WORD_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -75,6 +77,8 @@ static inline uint64_t smmap__word_with_state(uint64_t word, enum smmap__state s
 /* A pin of a MAPPED region. The caller has seen to it that the count does not overflow. */
 static inline uint64_t smmap__word_pin(uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__MAPPED);
+	smmap__assert(smmap__word_pins(word) != UINT32_MAX);
 	return (word + SMMAP__ONE_PIN) | SMMAP__REFERENCED;
 }
 
@@ -86,6 +90,8 @@ static inline bool smmap__word_can_pin(uint64_t word)
 /* The end of a pin. The last one takes PARKED off: who does it links the region again. */
 static inline uint64_t smmap__word_unpin(uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__MAPPED);
+	smmap__assert(smmap__word_pins(word) != 0);
 	word -= SMMAP__ONE_PIN;
 	return smmap__word_pins(word) == 0 ? word & ~SMMAP__PARKED : word;
 }
@@ -93,12 +99,14 @@ static inline uint64_t smmap__word_unpin(uint64_t word)
 /* EMPTY -> BUSY: the stamp gives way to the pins. */
 static inline uint64_t smmap__word_begin_map(uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__EMPTY);
 	return smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__BUSY) & ~(SMMAP__SHORT | SMMAP__MAIN);
 }
 
 /* BUSY -> EMPTY after a failure; `stamp` is what the word said before. */
 static inline uint64_t smmap__word_undo_map(uint64_t word, uint32_t stamp)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__BUSY);
 	word = smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__EMPTY) & ~SMMAP__WAITED;
 	return word | (uint64_t)stamp << SMMAP__PIN_SHIFT;
 }
@@ -106,6 +114,8 @@ static inline uint64_t smmap__word_undo_map(uint64_t word, uint32_t stamp)
 /* BUSY -> MAPPED with the pin of who mapped it. `flags`: SMMAP__SHORT, SMMAP__MAIN and SMMAP__REFERENCED as they apply. */
 static inline uint64_t smmap__word_publish(uint64_t word, uint64_t flags)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__BUSY);
+	smmap__assert((flags & SMMAP__STATE_MASK) == 0);
 	word =
 		smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__MAPPED) & ~(SMMAP__WAITED | SMMAP__REFERENCED);
 	return (word | flags) + SMMAP__ONE_PIN;
@@ -121,18 +131,21 @@ static inline bool smmap__word_can_evict(uint64_t word)
 /* MAPPED -> EVICTING. */
 static inline uint64_t smmap__word_begin_evict(uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__MAPPED);
 	return smmap__word_with_state(word, SMMAP__EVICTING);
 }
 
 /* EVICTING -> MAPPED with a pin: stable placement only. */
 static inline uint64_t smmap__word_rescue(uint64_t word)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__EVICTING);
 	return smmap__word_pin(smmap__word_with_state(word & ~SMMAP__WAITED, SMMAP__MAPPED));
 }
 
 /* EVICTING -> EMPTY. */
 static inline uint64_t smmap__word_finish_evict(uint64_t word, uint32_t stamp)
 {
+	smmap__assert(smmap__word_state(word) == SMMAP__EVICTING);
 	word = smmap__word_with_state(word & SMMAP__LOW_MASK, SMMAP__EMPTY) &
 	       ~(SMMAP__WAITED | SMMAP__SHORT | SMMAP__REFERENCED | SMMAP__ROUNDS_MASK);
 	return word | (uint64_t)stamp << SMMAP__PIN_SHIFT;

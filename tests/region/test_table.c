@@ -191,5 +191,64 @@ static void threads_grow_one_table(void)
 	}
 }
 
+/* ---- another thread was quicker ---- */
+
+static uint64_t wanted;
+static unsigned before_it; /* allocations until the other one comes */
+
+/* Makes the same region at the moment of an allocation, as another thread would. */
+static void *give_too_late(size_t size, void *context)
+{
+	/* The directory grows under its lock: nobody can come in between. */
+	bool is_locked = pthread_mutex_trylock(&directory.lock) != 0;
+	if (!is_locked)
+		pthread_mutex_unlock(&directory.lock);
+	if (!is_locked && before_it != 0 && --before_it == 0) {
+		smmap__table_kind kind = kind_of(false);
+		smmap__region region;
+		assert_int_equal(smmap__table_get(&table, &kind, wanted, &region), 0);
+		atomic_fetch_add(smmap__region_word(region), 1);
+	}
+	return give(size, context);
+}
+
+static void another_thread_was_quicker(void)
+{
+	for (size_t i = 0; i < INDICES; i++) {
+		bool more = true;
+		for (unsigned nth = 1; more; nth++) {
+			smmap__table_kind kind = kind_of(false);
+			smmap__region region, again;
+			begin();
+			wanted = indices[i];
+			before_it = nth;
+			memory.allocate = give_too_late;
+			assert_int_equal(smmap__table_get(&table, &kind, wanted, &region), 0);
+			memory.allocate = give;
+			more = before_it == 0;
+			before_it = 0;
+			assert_int_equal(smmap__region_index(region), wanted);
+			assert_int_equal(atomic_load(smmap__region_word(region)), more);
+			assert_true(smmap__table_find(&table, wanted, &again));
+			assert_ptr_equal(again.leaf, region.leaf);
+			end();
+		}
+	}
+}
+
+/* Links have 32 bits: there are only so many leaves. */
+static void numbers_run_out(void)
+{
+	smmap__table_kind kind = kind_of(false);
+	smmap__region region;
+	begin();
+	directory.used = SMMAP__DIRECTORY_FIRST * ((1u << SMMAP__DIRECTORY_SEGMENTS) - 1);
+	assert_int_equal(smmap__table_get(&table, &kind, 0, &region), SMMAP_ENOMEM);
+	assert_int_equal(smmap__table_get(&table, &kind, 100, &region), SMMAP_ENOMEM);
+	directory.used = 0;
+	assert_int_equal(smmap__table_get(&table, &kind, 100, &region), 0);
+	end();
+}
+
 TEST_PROGRAM(TEST(finds_what_was_made), TEST(numbers_are_used_again), TEST(without_memory),
-             TEST(threads_grow_one_table))
+             TEST(threads_grow_one_table), TEST(another_thread_was_quicker), TEST(numbers_run_out))
