@@ -108,6 +108,8 @@ ubsan)
 	run_sanitized ubsan undefined
 	;;
 tsan)
+	# Its own memory lies beyond any limit of address space.
+	without='address_space_is_shared_out$'
 	export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 	run_sanitized tsan thread
 	;;
@@ -126,16 +128,17 @@ integer)
 	;;
 stress)
 	# These tell what stays mapped when nothing pins it: here nothing does.
-	without='budget-(batch|growth|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
+	without='budget-(batch|growth|moments|order) |cursor-handles |cursor-map_at |freeing_a_manager_can_be_tried_again$'
 	without="$without|letting_go_lets_go_of_what_reads_kept\$|windows_of_any_size\$|patched_regions_heal_when"
 	without="$without|faults_of_files_that_are_gone_are_not_classified\$|manager-parked "
+	without="$without|unguarded_until_it_goes\$|idle_files_that_were_touched\$"
 	build build-stress -Dstress=true && slowly 10 0.2 run_programs build-stress
 	;;
 valgrind)
 	# Valgrind brings its own handlers, stacks, descriptors and limit of mappings, which these are about; it runs one thread
 	# at a time, also while that is parked in a fault; and it does not restore all registers after one.
 	# And it keeps books of each byte that is mapped, which takes minutes for files of many GiB.
-	without='guard-(chain|guard|signals|storm) |copes_without_descriptors$|manager-parked '
+	without='guard-(chain|guard|handler|signals|storm) |the_limit_of_mappings_is_asked_for$|copes_without_descriptors$|manager-parked '
 	without="$without|cursor-boundaries stable_files\$|sparse_files_beyond_4_gib\$"
 	export SMMAP_TEST_WRAPPER=scripts/memcheck.sh
 	build build-check && slowly 30 0.02 run_programs build-check
