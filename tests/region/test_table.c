@@ -218,7 +218,7 @@ static void another_thread_was_quicker(void)
 		bool more = true;
 		for (unsigned nth = 1; more; nth++) {
 			smmap__table_kind kind = kind_of(false);
-			smmap__region region = {0}, again;
+			smmap__region region = {0}, again = {0};
 			begin();
 			wanted = indices[i];
 			before_it = nth;
