@@ -21,7 +21,6 @@ uint64_t smmap__region_length(smmap__region region, bool *is_short)
 
 uint64_t smmap__region_charge(smmap__region region, uint64_t word)
 {
-	smmap__assert(smmap__word_state(word) != SMMAP__EMPTY);
 	const smmap__file *file = region.leaf->file;
 	bool is_span = region.leaf->is_span;
 	if ((word & SMMAP__SHORT) != 0)

@@ -126,7 +126,7 @@ static inline uint64_t smmap__region_begin(smmap__region region)
 /* Bytes of a region for the size that the file has now: what it is charged when it is mapped. */
 uint64_t smmap__region_length(smmap__region region, bool *is_short);
 
-/* Bytes that a region was charged: `word` is its state. */
+/* Bytes that a region was charged: `word` is its state. Of an EMPTY one it says nothing, and may be asked: another thread was quicker. */
 uint64_t smmap__region_charge(smmap__region region, uint64_t word);
 
 /*
