@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files that are cut under their readers, with the guard on. */
 #include "cursor/setup.h"
+#include "harness/sanitizers.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,17 +12,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-#ifndef THREAD_SANITIZER
-#define THREAD_SANITIZER 0
-#endif
 
 static size_t page;
 #define CUT_SIZE (50 * page)

@@ -4,6 +4,7 @@
  * a test of that name here; what is documented is compared, too. `PROGRAM --table` prints the tables.
  */
 #include "cursor/setup.h"
+#include "harness/sanitizers.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -19,17 +20,6 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-#ifndef THREAD_SANITIZER
-#define THREAD_SANITIZER 0
-#endif
 
 /* ---- what is played with ---- */
 
